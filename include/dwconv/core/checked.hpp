@@ -7,15 +7,18 @@
 
 namespace dwconv {
 
-/// Product of non-negative counts, or -1 once it no longer fits in 63 bits (or a factor already did not).
-[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t checked_product(std::int64_t a, std::int64_t b) noexcept
+/// Product of non-negative counts, or -1 once it no longer fits in 63 bits (or a factor already did
+/// not).
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t checked_product(std::int64_t a,
+                                                                        std::int64_t b) noexcept
 {
   if (a < 0 || b < 0) { return -1; }
   return (a != 0 && b > INT64_MAX / a) ? -1 : a * b;
 }
 
 template <typename... Factors>
-[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t checked_product(std::int64_t a, std::int64_t b,
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t checked_product(std::int64_t a,
+                                                                        std::int64_t b,
                                                                         Factors... rest) noexcept
 {
   return checked_product(checked_product(a, b), rest...);

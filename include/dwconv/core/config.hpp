@@ -24,29 +24,31 @@
 /// Kernels are hidden: two shared objects that instantiate the same kernel each keep their own.
 #define DWCONV_KERNEL __attribute__((visibility("hidden"))) __global__
 
-// Everything that launches lives in an inline namespace named after the version and the architectures
-// compiled for. Without it the linker may keep one shared object's launcher and another's machine code,
-// and the launch fails on a GPU that only one of the two was built for.
+// Everything that launches lives in an inline namespace named after the version and the
+// architectures compiled for. Without it the linker may keep one shared object's launcher and
+// another's machine code, and the launch fails on a GPU that only one of the two was built for.
 #define DWCONV_PASTE_(a, b) a##b
 #define DWCONV_PASTE(a, b)  DWCONV_PASTE_(a, b)
 
-#define DWCONV_ARCHS_1(a)       _sm##a
-#define DWCONV_ARCHS_2(a, ...)  DWCONV_PASTE(_sm##a, DWCONV_ARCHS_1(__VA_ARGS__))
-#define DWCONV_ARCHS_3(a, ...)  DWCONV_PASTE(_sm##a, DWCONV_ARCHS_2(__VA_ARGS__))
-#define DWCONV_ARCHS_4(a, ...)  DWCONV_PASTE(_sm##a, DWCONV_ARCHS_3(__VA_ARGS__))
-#define DWCONV_ARCHS_5(a, ...)  DWCONV_PASTE(_sm##a, DWCONV_ARCHS_4(__VA_ARGS__))
-#define DWCONV_ARCHS_6(a, ...)  DWCONV_PASTE(_sm##a, DWCONV_ARCHS_5(__VA_ARGS__))
-#define DWCONV_ARCHS_7(a, ...)  DWCONV_PASTE(_sm##a, DWCONV_ARCHS_6(__VA_ARGS__))
-#define DWCONV_ARCHS_8(a, ...)  DWCONV_PASTE(_sm##a, DWCONV_ARCHS_7(__VA_ARGS__))
-#define DWCONV_ARCHS_9(a, ...)  DWCONV_PASTE(_sm##a, DWCONV_ARCHS_8(__VA_ARGS__))
-#define DWCONV_ARCHS_10(a, ...) DWCONV_PASTE(_sm##a, DWCONV_ARCHS_9(__VA_ARGS__))
-#define DWCONV_ARCHS_11(a, ...) DWCONV_PASTE(_sm##a, DWCONV_ARCHS_10(__VA_ARGS__))
-#define DWCONV_ARCHS_12(a, ...) DWCONV_PASTE(_sm##a, DWCONV_ARCHS_11(__VA_ARGS__))
+#define DWCONV_ARCHS_1(a)                                                _sm##a
+#define DWCONV_ARCHS_2(a, ...)                                           DWCONV_PASTE(_sm##a, DWCONV_ARCHS_1(__VA_ARGS__))
+#define DWCONV_ARCHS_3(a, ...)                                           DWCONV_PASTE(_sm##a, DWCONV_ARCHS_2(__VA_ARGS__))
+#define DWCONV_ARCHS_4(a, ...)                                           DWCONV_PASTE(_sm##a, DWCONV_ARCHS_3(__VA_ARGS__))
+#define DWCONV_ARCHS_5(a, ...)                                           DWCONV_PASTE(_sm##a, DWCONV_ARCHS_4(__VA_ARGS__))
+#define DWCONV_ARCHS_6(a, ...)                                           DWCONV_PASTE(_sm##a, DWCONV_ARCHS_5(__VA_ARGS__))
+#define DWCONV_ARCHS_7(a, ...)                                           DWCONV_PASTE(_sm##a, DWCONV_ARCHS_6(__VA_ARGS__))
+#define DWCONV_ARCHS_8(a, ...)                                           DWCONV_PASTE(_sm##a, DWCONV_ARCHS_7(__VA_ARGS__))
+#define DWCONV_ARCHS_9(a, ...)                                           DWCONV_PASTE(_sm##a, DWCONV_ARCHS_8(__VA_ARGS__))
+#define DWCONV_ARCHS_10(a, ...)                                          DWCONV_PASTE(_sm##a, DWCONV_ARCHS_9(__VA_ARGS__))
+#define DWCONV_ARCHS_11(a, ...)                                          DWCONV_PASTE(_sm##a, DWCONV_ARCHS_10(__VA_ARGS__))
+#define DWCONV_ARCHS_12(a, ...)                                          DWCONV_PASTE(_sm##a, DWCONV_ARCHS_11(__VA_ARGS__))
 #define DWCONV_PICK_ARCHS(a, b, c, d, e, f, g, h, i, j, k, l, name, ...) name
-#define DWCONV_ARCHS(...)                                                                          \
-  DWCONV_PICK_ARCHS(__VA_ARGS__, DWCONV_ARCHS_12, DWCONV_ARCHS_11, DWCONV_ARCHS_10, DWCONV_ARCHS_9, \
-                    DWCONV_ARCHS_8, DWCONV_ARCHS_7, DWCONV_ARCHS_6, DWCONV_ARCHS_5, DWCONV_ARCHS_4,  \
-                    DWCONV_ARCHS_3, DWCONV_ARCHS_2, DWCONV_ARCHS_1, )(__VA_ARGS__)
+#define DWCONV_ARCHS(...)                                                           \
+  DWCONV_PICK_ARCHS(__VA_ARGS__, DWCONV_ARCHS_12, DWCONV_ARCHS_11, DWCONV_ARCHS_10, \
+                    DWCONV_ARCHS_9, DWCONV_ARCHS_8, DWCONV_ARCHS_7, DWCONV_ARCHS_6, \
+                    DWCONV_ARCHS_5, DWCONV_ARCHS_4, DWCONV_ARCHS_3, DWCONV_ARCHS_2, \
+                    DWCONV_ARCHS_1, )                                               \
+  (__VA_ARGS__)
 
 #if defined(__CUDA_ARCH_LIST__)
 #define DWCONV_TARGETS DWCONV_ARCHS(__CUDA_ARCH_LIST__)
@@ -56,9 +58,10 @@
 
 #define DWCONV_VERSION_TAG_(major, minor, patch) v##major##_##minor##_##patch
 #define DWCONV_VERSION_TAG(major, minor, patch)  DWCONV_VERSION_TAG_(major, minor, patch)
-#define DWCONV_ABI                                                                          \
-  DWCONV_PASTE(DWCONV_VERSION_TAG(DWCONV_VERSION_MAJOR, DWCONV_VERSION_MINOR, DWCONV_VERSION_PATCH), \
-               DWCONV_TARGETS)
+#define DWCONV_ABI                                                                        \
+  DWCONV_PASTE(                                                                           \
+    DWCONV_VERSION_TAG(DWCONV_VERSION_MAJOR, DWCONV_VERSION_MINOR, DWCONV_VERSION_PATCH), \
+    DWCONV_TARGETS)
 
 /// Opens dwconv's versioned inline namespace; a macro because its name is made of macros.
 #define DWCONV_ABI_NAMESPACE_BEGIN \

@@ -7,7 +7,8 @@
 
 namespace dwconv {
 
-/// What planning needs to know about a GPU. `query_device` reads it; tests and tools may make it up.
+/// What planning needs to know about a GPU. `query_device` reads it; tests and tools may make it
+/// up.
 struct device_facts {
   int compute_capability     = 0;  ///< Ten times major plus minor: 90 for an H200.
   int multiprocessors        = 0;

@@ -40,7 +40,10 @@ struct element_traits<__nv_bfloat16> {
 
 /// float, double, __half or __nv_bfloat16.
 template <typename T>
-concept element = requires { typename element_traits<T>::sum_type; };
+concept element = requires
+{
+  typename element_traits<T>::sum_type;
+};
 
 template <element T>
 inline constexpr dtype dtype_of = element_traits<T>::type;

@@ -16,10 +16,10 @@ struct extent2 {
 
 /// Rows and columns of zeros around the input, in elements.
 struct padding2 {
-  std::int64_t top    = 0;
-  std::int64_t bottom = 0;
-  std::int64_t left   = 0;
-  std::int64_t right  = 0;
+  std::int64_t top                                                   = 0;
+  std::int64_t bottom                                                = 0;
+  std::int64_t left                                                  = 0;
+  std::int64_t right                                                 = 0;
   friend constexpr bool operator==(padding2 const&, padding2 const&) = default;
 };
 

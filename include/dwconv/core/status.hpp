@@ -37,7 +37,10 @@ struct [[nodiscard]] status {
   std::int64_t value   = 0;   ///< What it was.
   std::int64_t limit   = 0;   ///< What it had to be, or had to stay within.
 
-  [[nodiscard]] DWCONV_HOST_DEVICE constexpr bool ok() const noexcept { return code == status_code::success; }
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr bool ok() const noexcept
+  {
+    return code == status_code::success;
+  }
 
   /// One line that names the argument, its value and the limit.
   [[nodiscard]] std::string message() const;
@@ -81,18 +84,22 @@ inline std::string status::message() const
     case status_code::unknown_value: return name + is + ", must be from 0 to " + bound;
     case status_code::overflow: return name + " overflows 64 bits: must be at most " + bound;
     case status_code::filter_exceeds_input:
-      return name + " spans " + std::to_string(value) + " with its dilation, must be at most " + bound +
-             ", the padded input along that axis";
+      return name + " spans " + std::to_string(value) + " with its dilation, must be at most " +
+             bound + ", the padded input along that axis";
     case status_code::null_pointer: return name + " is null, must point to device memory";
     case status_code::misaligned_pointer:
-      return name + " is " + std::to_string(value) + " bytes past a multiple of " + bound + ", its element size";
+      return name + " is " + std::to_string(value) + " bytes past a multiple of " + bound +
+             ", its element size";
     case status_code::overlapping_tensors:
-      return name + " overlaps the output: they share " + std::to_string(value) + " bytes, must share " + bound;
+      return name + " overlaps the output: they share " + std::to_string(value) +
+             " bytes, must share " + bound;
     case status_code::mismatch: return name + is + ", must be " + bound + " as planned or compiled";
-    case status_code::no_device: return "no CUDA device: " + bound + " is needed, " + std::to_string(value) + " found";
+    case status_code::no_device:
+      return "no CUDA device: " + bound + " is needed, " + std::to_string(value) + " found";
     case status_code::device_too_old:
       return name + is + ", must be at least " + bound + " (ten times major plus minor)";
-    case status_code::cuda_error: return "CUDA runtime error " + std::to_string(static_cast<int>(cuda)) + " in " + name;
+    case status_code::cuda_error:
+      return "CUDA runtime error " + std::to_string(static_cast<int>(cuda)) + " in " + name;
   }
   return "unknown status code";
 }

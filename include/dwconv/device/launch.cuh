@@ -2,7 +2,8 @@
 #pragma once
 
 #if !defined(__CUDACC__)
-#error "dwconv's kernels need the CUDA compiler: compile this file with nvcc (CMake: language CUDA). Headers named .hpp work anywhere."
+#error \
+  "dwconv's kernels need the CUDA compiler: compile this file with nvcc (CMake: language CUDA). Headers named .hpp work anywhere."
 #endif
 
 #include <cuda_runtime.h>
@@ -18,17 +19,18 @@ struct launch_shape {
   unsigned shared_bytes = 0;  ///< Dynamic shared memory per block.
 };
 
-/// Enqueues `kernel(arguments...)` on `stream` and returns what the runtime said; never synchronises.
+/// Enqueues `kernel(arguments...)` on `stream` and returns what the runtime said; never
+/// synchronises.
 ///
 /// More dynamic shared memory than a block gets by default is asked for here.
 template <typename... Parameters, typename... Arguments>
-[[nodiscard]] cudaError_t launch(void (*kernel)(Parameters...), launch_shape const& shape, cudaStream_t stream,
-                                 Arguments const&... arguments)
+[[nodiscard]] cudaError_t launch(void (*kernel)(Parameters...), launch_shape const& shape,
+                                 cudaStream_t stream, Arguments const&... arguments)
 {
   constexpr unsigned granted_without_asking = 48 * 1024;
   if (shape.shared_bytes > granted_without_asking) {
-    cudaError_t const granted = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                     static_cast<int>(shape.shared_bytes));
+    cudaError_t const granted = cudaFuncSetAttribute(
+      kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
     if (granted != cudaSuccess) { return granted; }
   }
   cudaLaunchConfig_t config{};

@@ -12,19 +12,25 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// Oldest GPU the kernels are written for: sm_75 (ten times major plus minor).
 inline constexpr int oldest_compute_capability = 75;
 
-/// Reads the facts of CUDA device `ordinal` into `facts`; reads attributes only, so it neither allocates nor synchronises.
+/// Reads the facts of CUDA device `ordinal` into `facts`; reads attributes only, so it neither
+/// allocates nor synchronises.
 ///
-/// @return `no_device`, `too_small`/`too_large` for an ordinal out of range, `device_too_old`, or `cuda_error`.
+/// @return `no_device`, `too_small`/`too_large` for an ordinal out of range, `device_too_old`, or
+/// `cuda_error`.
 [[nodiscard]] inline status query_device(int ordinal, device_facts& facts)
 {
   int count = 0;
   if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) {
-    static_cast<void>(cudaGetLastError());  // a missing driver must not fail the caller's next unrelated check
+    static_cast<void>(
+      cudaGetLastError());  // a missing driver must not fail the caller's next unrelated check
     return {.code = status_code::no_device, .argument = "device", .value = 0, .limit = 1};
   }
-  if (ordinal < 0) { return {.code = status_code::too_small, .argument = "device", .value = ordinal, .limit = 0}; }
+  if (ordinal < 0) {
+    return {.code = status_code::too_small, .argument = "device", .value = ordinal, .limit = 0};
+  }
   if (ordinal >= count) {
-    return {.code = status_code::too_large, .argument = "device", .value = ordinal, .limit = count - 1};
+    return {
+      .code = status_code::too_large, .argument = "device", .value = ordinal, .limit = count - 1};
   }
 
   int major = 0, minor = 0, l2 = 0;

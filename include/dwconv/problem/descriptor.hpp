@@ -8,19 +8,23 @@
 
 namespace dwconv {
 
-/// One depthwise 2-D convolution, counted in elements. Says what is asked, never how it is computed.
+/// One depthwise 2-D convolution, counted in elements. Says what is asked, never how it is
+/// computed.
 ///
 /// A cross-correlation with one filter per output channel, as
 /// `torch.nn.functional.conv2d(x, filter, None, stride, padding, dilation, groups=channels)`:
 ///
-///     y[n][k][i][j] = sum over r, s of x[n][k / multiplier][i * stride.height + r * dilation.height - pad.top]
-///                                       [j * stride.width + s * dilation.width - pad.left] * filter[k][r][s]
+///     y[n][k][i][j] = sum over r, s of x[n][k / multiplier][i * stride.height + r *
+///     dilation.height - pad.top]
+///                                       [j * stride.width + s * dilation.width - pad.left] *
+///                                       filter[k][r][s]
 ///
 /// where x outside the image is zero. There are `channels * multiplier` output channels.
 struct conv2d_problem {
-  std::int64_t batch;           ///< Images; 0 is a success that launches nothing.
-  std::int64_t channels;        ///< Input channels.
-  std::int64_t multiplier = 1;  ///< Output channels per input channel; output channel k reads input channel k / multiplier.
+  std::int64_t batch;     ///< Images; 0 is a success that launches nothing.
+  std::int64_t channels;  ///< Input channels.
+  std::int64_t multiplier =
+    1;  ///< Output channels per input channel; output channel k reads input channel k / multiplier.
   extent2 input;
   extent2 filter;
   extent2 stride     = {1, 1};

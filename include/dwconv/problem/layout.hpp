@@ -7,7 +7,8 @@
 
 namespace dwconv {
 
-/// Order of a tensor's axes in memory, outermost first. Nothing lies between neighbours: tensors are dense.
+/// Order of a tensor's axes in memory, outermost first. Nothing lies between neighbours: tensors
+/// are dense.
 enum class layout : std::uint8_t {
   nchw,  ///< Channels outside: each channel of an image is a contiguous plane.
   nhwc,  ///< Channels inside: the channels of a pixel lie together ("channels last").

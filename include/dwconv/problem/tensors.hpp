@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include <dwconv/problem/byte_range.hpp>
 #include <dwconv/problem/descriptor.hpp>
 #include <dwconv/problem/output_extent.hpp>
 
@@ -17,22 +18,51 @@ struct forward_tensors {
 };
 
 /// Elements of x. The problem must be valid.
-[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t input_elements(conv2d_problem const& problem) noexcept
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t input_elements(
+  conv2d_problem const& problem) noexcept
 {
   return problem.batch * problem.channels * problem.input.height * problem.input.width;
 }
 
 /// Elements of the filter tensor. The problem must be valid.
-[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t filter_elements(conv2d_problem const& problem) noexcept
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t filter_elements(
+  conv2d_problem const& problem) noexcept
 {
   return problem.output_channels() * problem.filter.height * problem.filter.width;
 }
 
 /// Elements of y. The problem must be valid.
-[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t output_elements(conv2d_problem const& problem) noexcept
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t output_elements(
+  conv2d_problem const& problem) noexcept
 {
   extent2 const out = output_extent(problem);
   return problem.batch * problem.output_channels() * out.height * out.width;
+}
+
+/// Bytes of y, which a forward call writes. The problem must be valid.
+template <typename T>
+[[nodiscard]] byte_range output_bytes(conv2d_problem const& problem,
+                                      forward_tensors<T> const& tensors) noexcept
+{
+  constexpr auto size = static_cast<std::int64_t>(sizeof(T));
+  return {"y", reinterpret_cast<std::uintptr_t>(tensors.y), output_elements(problem) * size, size};
+}
+
+/// Pointers are set, aligned to their elements, and y overlaps neither x nor the filter. The
+/// problem must be valid.
+template <typename T>
+[[nodiscard]] status validate(conv2d_problem const& problem,
+                              forward_tensors<T> const& tensors) noexcept
+{
+  constexpr auto size = static_cast<std::int64_t>(sizeof(T));
+  byte_range const y  = output_bytes(problem, tensors);
+  byte_range const x{"x", reinterpret_cast<std::uintptr_t>(tensors.x),
+                     input_elements(problem) * size, size};
+  byte_range const filter{"filter", reinterpret_cast<std::uintptr_t>(tensors.filter),
+                          filter_elements(problem) * size, size};
+  if (status const s = check_pointer(y); !s.ok()) { return s; }
+  if (status const s = check_read(x, y); !s.ok()) { return s; }
+  return check_read(filter, y);
 }
 
 }  // namespace dwconv

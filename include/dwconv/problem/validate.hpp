@@ -31,10 +31,16 @@ struct bounded {
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr status within(bounded const& count) noexcept
 {
   if (count.value < count.least) {
-    return {.code = status_code::too_small, .argument = count.name, .value = count.value, .limit = count.least};
+    return {.code     = status_code::too_small,
+            .argument = count.name,
+            .value    = count.value,
+            .limit    = count.least};
   }
   if (count.value > count.most) {
-    return {.code = status_code::too_large, .argument = count.name, .value = count.value, .limit = count.most};
+    return {.code     = status_code::too_large,
+            .argument = count.name,
+            .value    = count.value,
+            .limit    = count.most};
   }
   return {};
 }
@@ -43,21 +49,21 @@ struct bounded {
 {
   constexpr std::int64_t most = axis_limit;
   bounded const counts[]      = {
-    {"batch", p.batch, 0, most},
-    {"channels", p.channels, 1, most},
-    {"multiplier", p.multiplier, 1, most},
-    {"input.height", p.input.height, 1, most},
-    {"input.width", p.input.width, 1, most},
-    {"filter.height", p.filter.height, 1, taps_limit},
-    {"filter.width", p.filter.width, 1, taps_limit},
-    {"stride.height", p.stride.height, 1, most},
-    {"stride.width", p.stride.width, 1, most},
-    {"dilation.height", p.dilation.height, 1, most},
-    {"dilation.width", p.dilation.width, 1, most},
-    {"pad.top", p.pad.top, 0, most},
-    {"pad.bottom", p.pad.bottom, 0, most},
-    {"pad.left", p.pad.left, 0, most},
-    {"pad.right", p.pad.right, 0, most},
+         {"batch", p.batch, 0, most},
+         {"channels", p.channels, 1, most},
+         {"multiplier", p.multiplier, 1, most},
+         {"input.height", p.input.height, 1, most},
+         {"input.width", p.input.width, 1, most},
+         {"filter.height", p.filter.height, 1, taps_limit},
+         {"filter.width", p.filter.width, 1, taps_limit},
+         {"stride.height", p.stride.height, 1, most},
+         {"stride.width", p.stride.width, 1, most},
+         {"dilation.height", p.dilation.height, 1, most},
+         {"dilation.width", p.dilation.width, 1, most},
+         {"pad.top", p.pad.top, 0, most},
+         {"pad.bottom", p.pad.bottom, 0, most},
+         {"pad.left", p.pad.left, 0, most},
+         {"pad.right", p.pad.right, 0, most},
   };
   for (bounded const& count : counts) {
     if (status const s = within(count); !s.ok()) { return s; }
@@ -82,13 +88,16 @@ struct bounded {
             .limit    = room.height};
   }
   if (span.width > room.width) {
-    return {
-      .code = status_code::filter_exceeds_input, .argument = "filter.width", .value = span.width, .limit = room.width};
+    return {.code     = status_code::filter_exceeds_input,
+            .argument = "filter.width",
+            .value    = span.width,
+            .limit    = room.width};
   }
   return {};
 }
 
-[[nodiscard]] DWCONV_HOST_DEVICE constexpr status tensors_countable(conv2d_problem const& p) noexcept
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr status tensors_countable(
+  conv2d_problem const& p) noexcept
 {
   extent2 const out         = output_extent(p);
   std::int64_t const filled = checked_product(p.channels, p.multiplier);
@@ -96,16 +105,20 @@ struct bounded {
     char const* name;
     std::int64_t elements;
   } const tensors[] = {
-    {"number of elements of x", checked_product(p.batch, p.channels, p.input.height, p.input.width)},
+    {"number of elements of x",
+     checked_product(p.batch, p.channels, p.input.height, p.input.width)},
     {"number of elements of filter", checked_product(filled, p.filter.height, p.filter.width)},
     {"number of elements of y", checked_product(p.batch, filled, out.height, out.width)},
   };
-  // Counted for the widest dtype, so that what is valid does not depend on the element type; a quarter of
-  // that, so that the bytes of all tensors together still fit.
+  // Counted for the widest dtype, so that what is valid does not depend on the element type; a
+  // quarter of that, so that the bytes of all tensors together still fit.
   constexpr std::int64_t most = INT64_MAX / (4 * size_in_bytes(dtype::float64));
   for (auto const& tensor : tensors) {
     if (tensor.elements < 0 || tensor.elements > most) {
-      return {.code = status_code::overflow, .argument = tensor.name, .value = tensor.elements, .limit = most};
+      return {.code     = status_code::overflow,
+              .argument = tensor.name,
+              .value    = tensor.elements,
+              .limit    = most};
     }
   }
   return {};
@@ -113,10 +126,11 @@ struct bounded {
 
 }  // namespace problem_check
 
-/// Says whether `problem` describes a convolution, and if not, which argument is wrong, its value and the limit.
+/// Says whether `problem` describes a convolution, and if not, which argument is wrong, its value
+/// and the limit.
 ///
-/// Checks in this order: every count within its range, the dilated filter within the padded input along each axis,
-/// every tensor countable in 64-bit bytes.
+/// Checks in this order: every count within its range, the dilated filter within the padded input
+/// along each axis, every tensor countable in 64-bit bytes.
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr status validate(conv2d_problem const& problem) noexcept
 {
   if (status const s = problem_check::all_within_range(problem); !s.ok()) { return s; }

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# What only dwconv's own tests, examples and benchmarks need. Never read where those are off.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 75-virtual 90-real)
+endif()
+enable_language(CUDA)
+
+include(FetchContent)
+
+# The installed package where there is one, else the sources of the version named.
+macro(dwconv_dependency name url)
+  find_package(${name} QUIET ${ARGN})
+  if(NOT ${name}_FOUND)
+    message(STATUS "${name} is not installed: fetching ${url}")
+    FetchContent_Declare(${name} URL ${url})
+    FetchContent_MakeAvailable(${name})
+  endif()
+endmacro()
+
+set(dwconv_cxx_warnings -Wall -Wextra -Wconversion -Wpedantic -Wshadow -Werror)
+# -Wpedantic and -Wshadow speak of the code nvcc generates.
+set(dwconv_cuda_warnings -Xcompiler=-Wall,-Wextra,-Wconversion -Werror=all-warnings
+                         "SHELL:-Xptxas -warn-spills -Xptxas -Werror")
+
+# Warnings as errors, for everything in this repository.
+function(dwconv_strict target)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${dwconv_cxx_warnings}>
+                                           $<$<COMPILE_LANGUAGE:CUDA>:${dwconv_cuda_warnings}>)
+endfunction()

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <dwconv/device/launch.cuh>
+#include <dwconv/dispatch/instances.hpp>
+#include <dwconv/kernels/direct/forward.cuh>
+#include <dwconv/plan/forward_plan.hpp>
+#include <dwconv/problem/tensors.hpp>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+namespace dispatch {
+
+/// What one launch needs besides the type of its kernel.
+template <typename T, typename Epilogue>
+struct forward_call {
+  forward_plan const& plan;
+  forward_tensors<T> const& tensors;
+  cudaStream_t stream;
+  Epilogue const& epilogue;
+};
+
+template <typename Config, typename T, typename Epilogue>
+[[nodiscard]] cudaError_t launch_direct(forward_call<T, Epilogue> const& call)
+{
+  launch_shape const shape{.grid  = dim3(static_cast<unsigned>(call.plan.blocks)),
+                           .block = dim3(static_cast<unsigned>(call.plan.threads))};
+  typename Config::params const params{call.plan.problem, call.tensors};
+  return launch(&direct_forward_kernel<Config, Epilogue>, shape, call.stream, params,
+                call.epilogue);
+}
+
+template <typename Instance, layout Layout, typename T, typename Epilogue>
+[[nodiscard]] cudaError_t choose_direct_index(forward_call<T, Epilogue> const& call)
+{
+  using taps   = typename Instance::taps;
+  using stride = typename Instance::stride;
+  if (call.plan.direct.index == index_width::bits32) {
+    return launch_direct<direct_config<T, Layout, std::int32_t, taps, stride>>(call);
+  }
+  return launch_direct<direct_config<T, Layout, std::int64_t, taps, stride>>(call);
+}
+
+template <typename Instance, typename T, typename Epilogue>
+[[nodiscard]] cudaError_t choose_layout(forward_call<T, Epilogue> const& call)
+{
+  return call.plan.problem.data_layout == layout::nchw
+           ? choose_direct_index<Instance, layout::nchw>(call)
+           : choose_direct_index<Instance, layout::nhwc>(call);
+}
+
+/// Launches the instance that was planned, if it is among those compiled.
+template <typename T, typename Epilogue, typename... Instances>
+[[nodiscard]] status launch_planned(instance_list<Instances...>,
+                                    forward_call<T, Epilogue> const& call)
+{
+  bool found        = false;
+  cudaError_t error = cudaSuccess;
+  auto const match  = [&]<typename Instance>(Instance) {
+    if (found || call.plan.compiled != Instance::shape) { return; }
+    found = true;
+    error = choose_layout<Instance>(call);
+  };
+  (match(Instances{}), ...);
+  if (!found) {
+    return {.code     = status_code::mismatch,
+            .argument = "number of compiled instances of the plan",
+            .limit    = 1};
+  }
+  return error == cudaSuccess
+           ? status{}
+           : status{.code = status_code::cuda_error, .cuda = error, .argument = "kernel launch"};
+}
+
+}  // namespace dispatch
+
+DWCONV_ABI_NAMESPACE_END

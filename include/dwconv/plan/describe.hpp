@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include <dwconv/plan/forward_plan.hpp>
+#include <dwconv/problem/traffic.hpp>
+#include <dwconv/problem/validate.hpp>
+
+namespace dwconv {
+
+/// "3x5", height first.
+[[nodiscard]] inline std::string describe(extent2 extent)
+{
+  return std::to_string(extent.height) + "x" + std::to_string(extent.width);
+}
+
+/// One line: "64x128x256x512 nchw, filter 3x3, stride 1x1, ... -> 64x128x254x510".
+[[nodiscard]] inline std::string describe(conv2d_problem const& p)
+{
+  std::string text = std::to_string(p.batch) + "x" + std::to_string(p.channels) + "x" +
+                     describe(p.input) + " " + name_of(p.data_layout) + ", filter " +
+                     describe(p.filter) + ", stride " + describe(p.stride) + ", dilation " +
+                     describe(p.dilation) + ", pad " + std::to_string(p.pad.top) + "," +
+                     std::to_string(p.pad.bottom) + "," + std::to_string(p.pad.left) + "," +
+                     std::to_string(p.pad.right) + ", multiplier " + std::to_string(p.multiplier);
+  if (validate(p).ok()) {
+    text += " -> " + std::to_string(p.batch) + "x" + std::to_string(p.output_channels()) + "x" +
+            describe(output_extent(p));
+  }
+  return text;
+}
+
+namespace description {
+[[nodiscard]] inline std::string of(compiled_shape const& compiled)
+{
+  auto const part = [](char const* name, extent2 value) {
+    return std::string{name} + (value == extent2{0, 0} ? " any" : " " + describe(value));
+  };
+  return part("filter", compiled.taps) + "," + part(" stride", compiled.stride);
+}
+}  // namespace description
+
+/// Several lines: the problem, the family and why, why not the others, tile, threads, shared
+/// memory, least traffic.
+[[nodiscard]] inline std::string describe(forward_plan const& plan)
+{
+  std::string text =
+    "forward " + std::string{name_of(plan.element)} + " " + describe(plan.problem) + "\n";
+  if (!plan.outcome.ok()) { return text + "  no plan: " + plan.outcome.message() + "\n"; }
+
+  for (verdict const& v : plan.verdicts) {
+    bool const chosen = v.family == plan.family;
+    text += std::string{"  "} + (chosen ? "family " : "not ") + name_of(v.family) + ": " +
+            v.reason + "\n";
+  }
+  text += "  compiled for " + description::of(plan.compiled);
+  switch (plan.family) {
+    case kernel_family::direct:
+      text += ", " + std::string{plan.direct.index == index_width::bits32 ? "32" : "64"} +
+              "-bit indices\n";
+      text +=
+        "  tile of " + std::to_string(plan.direct.threads) + " neighbouring outputs, one a thread";
+      break;
+  }
+  traffic const least = forward_traffic(plan.problem, plan.element);
+  text += "\n  " + std::to_string(plan.blocks) + " blocks of " + std::to_string(plan.threads) +
+          " threads, " + std::to_string(plan.shared_bytes) +
+          " bytes of shared memory each\n  at least " + std::to_string(least.bytes_read) +
+          " bytes read and " + std::to_string(least.bytes_written) + " written\n";
+  return text;
+}
+
+}  // namespace dwconv
