@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 #include <dwconv/core/config.hpp>
 
 DWCONV_ABI_NAMESPACE_BEGIN
@@ -14,6 +16,12 @@ template <typename T>
   static_assert(alignof(T) <= 128, "dynamic shared memory is aligned to 128 bytes");
   extern __shared__ __align__(128) unsigned char dwconv_dynamic_shared_memory[];
   return reinterpret_cast<T*>(dwconv_dynamic_shared_memory);
+}
+
+/// A shared-memory pointer as the 32-bit address that PTX instructions take. For this room only.
+[[nodiscard]] __device__ inline std::uint32_t shared_address(void const* pointer)
+{
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
 DWCONV_ABI_NAMESPACE_END

@@ -34,12 +34,20 @@ struct direct_axis {
   struct window {
     Index origin;  ///< Input element under tap 0; negative in the padding before the image.
     Index first;   ///< First tap on the image.
-    Index end;     ///< One past the last; `first >= end` where every tap is padding.
+    Index end;     ///< One past the last; at most `first` where every tap is padding.
+
+    [[nodiscard]] DWCONV_HOST_DEVICE constexpr Index count() const noexcept { return end - first; }
   };
+
+  /// Input element under tap 0 of an output.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr Index origin_of(Index output) const noexcept
+  {
+    return static_cast<Index>(output * stride - pad_before);
+  }
 
   [[nodiscard]] DWCONV_HOST_DEVICE constexpr window window_of(Index output) const noexcept
   {
-    window w{static_cast<Index>(output * stride - pad_before), 0, taps};
+    window w{origin_of(output), 0, taps};
     Index const last = static_cast<Index>(w.origin + (taps - 1) * dilation.divisor());
     // Away from the borders, where nearly all outputs are, nothing is divided.
     if (w.origin < 0) { w.first = dilation.quotient_up(static_cast<Index>(-w.origin)); }
@@ -47,6 +55,12 @@ struct direct_axis {
       w.end = w.origin < input ? dilation.quotient_up(static_cast<Index>(input - w.origin)) : 0;
     }
     return w;
+  }
+
+  /// Input element under the first tap on the image.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr Index first_input(window const& w) const noexcept
+  {
+    return static_cast<Index>(w.origin + w.first * dilation.divisor());
   }
 };
 

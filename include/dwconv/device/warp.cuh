@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include <dwconv/core/config.hpp>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+inline constexpr int warp_lanes = 32;
+
+/// This thread's lane; the block is one-dimensional.
+[[nodiscard]] __device__ inline int lane_index() { return static_cast<int>(threadIdx.x) % warp_lanes; }
+
+/// This thread's warp within the block; the block is one-dimensional.
+[[nodiscard]] __device__ inline int warp_index() { return static_cast<int>(threadIdx.x) / warp_lanes; }
+
+/// Waits for the warp's 32 lanes; what each wrote before, all may read after.
+__device__ inline void warp_sync() { __syncwarp(); }
+
+/// Waits for every thread of the block; what each wrote before, all may read after.
+__device__ inline void block_sync() { __syncthreads(); }
+
+/// What a shuffle can carry: 2, 4 or 8 plain bytes.
+template <typename T>
+concept shuffled_value =
+  std::is_trivially_copyable_v<T> && (sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8);
+
+/// The unsigned integer that carries a T through a shuffle.
+template <shuffled_value T>
+using shuffled_word = std::conditional_t<sizeof(T) == 8, unsigned long long, unsigned>;
+
+template <shuffled_value T>
+[[nodiscard]] __device__ inline shuffled_word<T> to_shuffled_word(T const& value)
+{
+  shuffled_word<T> word = 0;
+  memcpy(&word, &value, sizeof value);
+  return word;
+}
+
+template <shuffled_value T>
+[[nodiscard]] __device__ inline T from_shuffled_word(shuffled_word<T> word)
+{
+  T value;
+  memcpy(&value, &word, sizeof value);
+  return value;
+}
+
+/// `value` of lane `lane`, which is taken modulo 32. All 32 lanes call it, as with the two below.
+template <shuffled_value T>
+[[nodiscard]] __device__ inline T shuffle(T value, int lane)
+{
+  return from_shuffled_word<T>(__shfl_sync(0xffffffffu, to_shuffled_word(value), lane));
+}
+
+/// `value` of the lane `distance` (0 to 31) further up; the last `distance` lanes keep their own.
+template <shuffled_value T>
+[[nodiscard]] __device__ inline T shuffle_down(T value, int distance)
+{
+  return from_shuffled_word<T>(__shfl_down_sync(0xffffffffu, to_shuffled_word(value), static_cast<unsigned>(distance)));
+}
+
+/// `value` of the lane whose index differs in the bits of `mask` (0 to 31).
+template <shuffled_value T>
+[[nodiscard]] __device__ inline T shuffle_xor(T value, int mask)
+{
+  return from_shuffled_word<T>(__shfl_xor_sync(0xffffffffu, to_shuffled_word(value), mask));
+}
+
+DWCONV_ABI_NAMESPACE_END
