@@ -7,6 +7,10 @@ endif()
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 75-virtual 90-real)
 endif()
+# find_package(CUDAToolkit) looks in /usr/local/cuda too; enable_language looks on PATH only.
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
+endif()
 enable_language(CUDA)
 
 include(FetchContent)

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+/// @file
 /// Every door of dwconv and what they need.
+
+/// @namespace dwconv
+/// Depthwise convolution on NVIDIA GPUs.
+
+/// @namespace dwconv::epilogue
+/// What may follow the sum of products before an output is stored.
 #include <dwconv/core/device_facts.hpp>
 #include <dwconv/core/dtype.hpp>
 #include <dwconv/core/element.cuh>

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -13,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include <boost/context/detail/fcontext.hpp>
 #include <sys/mman.h>
+#include <boost/context/detail/fcontext.hpp>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define DWCONV_EMULATION_ASAN 1
@@ -48,8 +47,10 @@ constexpr unsigned char guard_pattern   = 0xC5;
 constexpr unsigned char untouched       = 0xFF;  // NaN in every floating-point type
 constexpr std::uint32_t barrier_magic   = 0x6d626172;
 constexpr std::uint64_t barrier_invalid = ~std::uint64_t{0};
+constexpr int nobody                    = -1;  // all threads are done, or none can run
+constexpr int undecided                 = -2;
 
-// ---- Stacks ----------------------------------------------------------------------------------------------------
+// ---- Stacks
 
 void unpoison([[maybe_unused]] void* begin, [[maybe_unused]] std::size_t bytes)
 {
@@ -58,7 +59,8 @@ void unpoison([[maybe_unused]] void* begin, [[maybe_unused]] std::size_t bytes)
 #endif
 }
 
-/// One stack on which CUDA threads run, one after another; a thread that waits keeps the stack it started on.
+/// One stack on which CUDA threads run, one after another; a thread that waits keeps the stack it
+/// started on.
 struct fiber {
   fcontext::fcontext_t context = nullptr;
   unsigned char* stack         = nullptr;
@@ -71,7 +73,7 @@ struct stack_pool {
   static constexpr std::size_t page        = 4096;
   static constexpr std::size_t stack_bytes = 256 * 1024;  // committed only where touched
   // Tops differ by this much, or every thread's frames would fall on the same cache sets.
-  static constexpr std::size_t stagger = 576;
+  static constexpr std::size_t stagger = 576;  // nine cache lines
 
   unsigned char* memory = nullptr;
   std::array<fiber, max_threads> fibers;
@@ -89,7 +91,8 @@ struct stack_pool {
     free.reserve(max_threads);
     for (unsigned i = max_threads; i-- > 0;) {
       fibers[i].stack = memory + i * stack_bytes;
-      mprotect(fibers[i].stack, page, PROT_NONE);  // an overflow faults instead of reaching the neighbour
+      // An overflow faults instead of reaching the neighbour.
+      mprotect(fibers[i].stack, page, PROT_NONE);
       free.push_back(&fibers[i]);
     }
   }
@@ -104,7 +107,7 @@ struct stack_pool {
     free.pop_back();
     if (taken->context == nullptr) {
       auto const number = static_cast<std::size_t>(taken - fibers.data());
-      auto const top    = stack_bytes - (number % 64) * (stagger / 64 * 64);
+      auto const top    = stack_bytes - (number % 64) * stagger;
       taken->context    = fcontext::make_fcontext(taken->stack + top, top - page, entry);
     }
     taken->idle = false;
@@ -130,7 +133,7 @@ struct stack_pool {
   }
 };
 
-// ---- Random numbers ----------------------------------------------------------------------------------------------
+// ---- Random numbers
 
 /// splitmix64
 struct random_bits {
@@ -147,7 +150,8 @@ struct random_bits {
 };
 
 template <std::size_t Size>
-void arrange(std::array<std::uint8_t, Size>& sequence, unsigned count, order wanted, random_bits& random)
+void arrange(std::array<std::uint8_t, Size>& sequence, unsigned count, order wanted,
+             random_bits& random)
 {
   for (unsigned i = 0; i < count; ++i) {
     sequence[i] = static_cast<std::uint8_t>(wanted == order::reverse ? count - 1 - i : i);
@@ -156,7 +160,7 @@ void arrange(std::array<std::uint8_t, Size>& sequence, unsigned count, order wan
   for (unsigned i = count; i > 1; --i) { std::swap(sequence[i - 1], sequence[random.below(i)]); }
 }
 
-// ---- State of the running grid -----------------------------------------------------------------------------------
+// ---- State of the running grid
 
 struct pending_copy {
   void* to;
@@ -169,7 +173,7 @@ struct pending_copy {
 
 /// Copies of one thread in the order issued, in committed groups.
 struct copy_queue {
-  std::deque<pending_copy> waiting;
+  std::vector<pending_copy> waiting;
   unsigned committed = 0;
 
   void reset()
@@ -182,15 +186,13 @@ struct copy_queue {
 
   /// Performs all but the `pending` youngest groups.
   template <typename Perform>
-  unsigned retire(unsigned pending, Perform const& perform)
+  void retire(unsigned pending, Perform const& perform)
   {
-    unsigned retired = 0;
-    while (!waiting.empty() && waiting.front().group + pending < committed) {
-      if (!waiting.front().performed) { perform(waiting.front()); }
-      waiting.pop_front();
-      ++retired;
+    auto first_kept = waiting.begin();
+    for (; first_kept != waiting.end() && first_kept->group + pending < committed; ++first_kept) {
+      if (!first_kept->performed) { perform(*first_kept); }
     }
-    return retired;
+    waiting.erase(waiting.begin(), first_kept);
   }
 };
 
@@ -199,15 +201,14 @@ struct cuda_thread {
   unsigned barrier = 0;  // polled, with this parity
   unsigned parity  = 0;
   bool has_copies  = false;
-  bool has_fenced  = false;  // bulk_fence since its last bulk_store was waited for
   copy_queue loads;
   copy_queue stores;
 };
 
 struct cuda_warp {
-  std::uint32_t exists  = 0;
-  std::uint32_t ready   = 0;
-  std::uint32_t at_warp = 0;
+  std::uint32_t exists   = 0;
+  std::uint32_t ready    = 0;
+  std::uint32_t at_warp  = 0;
   std::uint32_t at_block = 0;
   std::uint32_t polling  = 0;
   std::uint32_t done     = 0;
@@ -254,11 +255,11 @@ struct engine {
   // The block.
   std::array<cuda_thread, max_threads> thread;
   std::array<cuda_warp, max_warps> warp;
-  std::deque<memory_barrier> barriers;
-  std::deque<pending_bulk_load> bulk_loads;
+  std::vector<memory_barrier> barriers;
+  std::vector<pending_bulk_load> bulk_loads;
   unsigned at_block_barrier = 0;
   unsigned done             = 0;
-  bool fenced               = false;  // some thread called bulk_fence and no store was waited for since
+  bool fenced               = false;  // some thread called bulk_fence
   bool aborted              = false;
 
   // The walk over the block's threads.
@@ -272,10 +273,10 @@ struct engine {
   void const* scheduler_stack      = nullptr;
   std::size_t scheduler_stack_size = 0;
   fiber* running                   = nullptr;
-  int next                         = -1;
+  int next                         = nobody;
 };
 
-std::recursive_mutex one_at_a_time;
+std::mutex one_at_a_time;
 
 engine& state()
 {
@@ -283,7 +284,8 @@ engine& state()
   return the_engine;
 }
 
-// A reference set up before main: the functions a kernel calls would otherwise test a guard each time.
+// A reference set up before main: the functions a kernel calls would otherwise test a guard each
+// time.
 engine& e = state();
 
 [[nodiscard]] std::string at(uint3 const& c)
@@ -291,19 +293,20 @@ engine& e = state();
   return "(" + std::to_string(c.x) + ", " + std::to_string(c.y) + ", " + std::to_string(c.z) + ")";
 }
 
-// ---- Switching ---------------------------------------------------------------------------------------------------
+// ---- Switching
 
 /// From a fiber back to the scheduler. Returns when the scheduler resumes this fiber.
 void leave_fiber()
 {
-  fiber& self = *e.running;
 #if defined(DWCONV_EMULATION_ASAN)
+  fiber& self = *e.running;
   __sanitizer_start_switch_fiber(&self.sanitizer_stack, e.scheduler_stack, e.scheduler_stack_size);
 #endif
   fcontext::transfer_t const from = fcontext::jump_fcontext(e.scheduler, nullptr);
   e.scheduler                     = from.fctx;
 #if defined(DWCONV_EMULATION_ASAN)
-  __sanitizer_finish_switch_fiber(self.sanitizer_stack, &e.scheduler_stack, &e.scheduler_stack_size);
+  __sanitizer_finish_switch_fiber(self.sanitizer_stack, &e.scheduler_stack,
+                                  &e.scheduler_stack_size);
 #endif
 }
 
@@ -321,17 +324,21 @@ void enter_fiber(fiber& target)
   target.context = from.fctx;
 }
 
-// ---- Scheduling --------------------------------------------------------------------------------------------------
+// ---- Scheduling
 
 void start_warp_pass()
 {
-  if (e.plan.threads == order::shuffled) { arrange(e.lane_order, warp_size, order::shuffled, e.random); }
+  if (e.plan.threads == order::shuffled) {
+    arrange(e.lane_order, warp_size, order::shuffled, e.random);
+  }
   e.lane_position = 0;
 }
 
 void start_block_pass()
 {
-  if (e.plan.threads == order::shuffled) { arrange(e.warp_order, e.warps, order::shuffled, e.random); }
+  if (e.plan.threads == order::shuffled) {
+    arrange(e.warp_order, e.warps, order::shuffled, e.random);
+  }
   e.warp_position = 0;
   start_warp_pass();
 }
@@ -339,7 +346,7 @@ void start_block_pass()
 void describe_deadlock();
 bool wake_a_poller();
 
-/// The next thread to run, or -1: all are done, or none ever will be.
+/// The next thread to run, or nobody.
 int pick()
 {
   for (;;) {
@@ -359,12 +366,12 @@ int pick()
       if (!stays) { ++e.warp_position; }
       start_warp_pass();
     }
-    if (e.done == e.threads) { return -1; }
+    if (e.done == e.threads) { return nobody; }
     bool any_ready = false;
     for (unsigned w = 0; w < e.warps; ++w) { any_ready = any_ready || e.warp[w].ready != 0; }
     if (!any_ready && !wake_a_poller()) {
       describe_deadlock();
-      return -1;
+      return nobody;
     }
     start_block_pass();
   }
@@ -376,16 +383,26 @@ void set_current(unsigned linear)
   threadIdx     = e.coordinates[linear];
 }
 
-[[nodiscard]] cuda_thread& me() { return e.thread[linear_thread]; }
-[[nodiscard]] cuda_warp& my_warp() { return e.warp[linear_thread / warp_size]; }
-[[nodiscard]] std::uint32_t my_bit() { return 1u << (linear_thread % warp_size); }
+[[nodiscard]] cuda_thread& me()
+{
+  return e.thread[linear_thread];
+}
+[[nodiscard]] cuda_warp& my_warp()
+{
+  return e.warp[linear_thread / warp_size];
+}
+[[nodiscard]] std::uint32_t my_bit()
+{
+  return 1u << (linear_thread % warp_size);
+}
 
 /// Parks the calling thread; someone else sets its ready bit.
 void park()
 {
-  unsigned const linear    = linear_thread;
-  fiber* const here        = e.running;
+  unsigned const linear      = linear_thread;
+  fiber* const here          = e.running;
   e.thread[linear].parked_on = here;
+  e.next                     = undecided;
   leave_fiber();
   set_current(linear);
 }
@@ -403,7 +420,8 @@ void finish_thread()
     if (!self.stores.waiting.empty()) {
       fail(self.stores.waiting.back().group >= self.stores.committed
              ? "the thread exited with a bulk store it never committed"
-             : "the thread exited with a bulk store never waited for: the block's shared memory may be gone before it is read");
+             : "the thread exited with a bulk store never waited for: the block's shared memory "
+               "may be gone before it is read");
     }
     self.loads.reset();
     self.stores.reset();
@@ -416,17 +434,20 @@ void finish_thread()
 void run_thread(unsigned linear)
 {
   set_current(linear);
+  std::string thrown;
   try {
     e.request.body(e.request.context);
-  } catch (std::exception const& thrown) {
-    fail(std::string{"the kernel threw: "} + thrown.what());
+  } catch (std::exception const& exception) {
+    thrown = std::string{"the kernel threw: "} + exception.what();
   } catch (...) {
-    fail("the kernel threw");
+    thrown = "the kernel threw";
   }
+  if (!thrown.empty()) { fail(std::exchange(thrown, {})); }
   finish_thread();
 }
 
-/// Runs threads that have not started yet one after the other on this stack, without a switch between them.
+/// Runs threads that have not started yet one after the other on this stack, without a switch
+/// between them.
 void fiber_main(fcontext::transfer_t from)
 {
   e.scheduler = from.fctx;
@@ -437,7 +458,7 @@ void fiber_main(fcontext::transfer_t from)
   for (;;) {
     auto const linear = static_cast<unsigned>(e.next);
     run_thread(linear);
-    e.next = e.aborted ? -1 : pick();
+    e.next = pick();
     if (e.next >= 0 && e.thread[static_cast<unsigned>(e.next)].parked_on == nullptr) { continue; }
     e.stacks.give_back(self);
     leave_fiber();
@@ -447,16 +468,11 @@ void fiber_main(fcontext::transfer_t from)
 void run_block_threads()
 {
   e.next = pick();
-  while (e.next >= 0) {
-    auto const linear  = static_cast<unsigned>(e.next);
-    fiber*& parked     = e.thread[linear].parked_on;
-    fiber* const where = parked != nullptr ? std::exchange(parked, nullptr) : e.stacks.take(&fiber_main);
-    int const asked    = e.next;
-    enter_fiber(*where);
+  while (e.next != nobody) {
+    fiber*& parked = e.thread[static_cast<unsigned>(e.next)].parked_on;
+    enter_fiber(parked != nullptr ? *std::exchange(parked, nullptr) : *e.stacks.take(&fiber_main));
     if (e.aborted) { break; }
-    // A fiber that ended its thread has picked already; one that parked has not.
-    bool const picked = where->idle;
-    if (!picked || e.next == asked) { e.next = picked ? e.next : pick(); }
+    if (e.next == undecided) { e.next = pick(); }
   }
 }
 
@@ -490,31 +506,36 @@ void describe_deadlock()
     sentence += "every thread left waits for an mbarrier that nobody completes";
   }
   sentence += " (" + std::to_string(e.done) + " exited, " + std::to_string(e.at_block_barrier) +
-              " at a block barrier, " + std::to_string(at_warp) + " at a warp operation, " + std::to_string(polling) +
-              " waiting for an mbarrier)";
+              " at a block barrier, " + std::to_string(at_warp) + " at a warp operation, " +
+              std::to_string(polling) + " waiting for an mbarrier)";
   for (memory_barrier const& b : e.barriers) {
     if (polling == 0) { break; }
-    sentence += "; mbarrier " + std::to_string(&b - &e.barriers.front()) + ": phase " + std::to_string(b.phase) + ", " +
-                std::to_string(b.missing) + " arrivals and " + std::to_string(b.bytes_missing) + " bytes missing";
+    sentence += "; mbarrier " + std::to_string(&b - &e.barriers.front()) + ": phase " +
+                std::to_string(b.phase) + ", " + std::to_string(b.missing) + " arrivals and " +
+                std::to_string(b.bytes_missing) + " bytes missing";
   }
   record(sentence);
 }
 
-// ---- mbarrier ----------------------------------------------------------------------------------------------------
+// ---- mbarrier
 
 [[nodiscard]] unsigned barrier_number(std::uint64_t const* word, char const* operation)
 {
   require_shared(word, sizeof *word, operation);
   std::uint64_t const value = *word;
   auto const number         = static_cast<unsigned>(value & 0xffffffffu);
-  if (value >> 32 != barrier_magic || number >= e.barriers.size() || e.barriers[number].word != word) {
+  if (value >> 32 != barrier_magic || number >= e.barriers.size() ||
+      e.barriers[number].word != word) {
     fail(std::string{operation} + " on an mbarrier " +
          (value == barrier_invalid ? "before its init" : "that something wrote over"));
   }
   return number;
 }
 
-[[nodiscard]] bool phase_complete(unsigned number, unsigned parity) { return e.barriers[number].phase % 2 != parity; }
+[[nodiscard]] bool phase_complete(unsigned number, unsigned parity)
+{
+  return e.barriers[number].phase % 2 != parity;
+}
 
 void wake_pollers_of(unsigned number)
 {
@@ -588,28 +609,32 @@ void require_aligned(void const* address, std::size_t alignment, char const* wha
 {
   auto const past = reinterpret_cast<std::uintptr_t>(address) % alignment;
   if (past != 0) {
-    fail(std::string{what} + " is " + std::to_string(past) + " bytes past a multiple of " + std::to_string(alignment));
+    fail(std::string{what} + " is " + std::to_string(past) + " bytes past a multiple of " +
+         std::to_string(alignment));
   }
 }
 
-void require_bulk_operands(void const* shared, void const* global, unsigned bytes, char const* operation)
+void require_bulk_operands(void const* shared, void const* global, unsigned bytes,
+                           char const* operation)
 {
   require_capability(90, operation);
   if (bytes == 0 || bytes % 16 != 0) {
-    fail(std::string{operation} + " of " + std::to_string(bytes) + " bytes, must be a positive multiple of 16");
+    fail(std::string{operation} + " of " + std::to_string(bytes) +
+         " bytes, must be a positive multiple of 16");
   }
   require_aligned(shared, 16, "a bulk copy's shared address");
   require_aligned(global, 16, "a bulk copy's global address");
   require_shared(shared, bytes, operation);
 }
 
-// ---- Blocks and grids --------------------------------------------------------------------------------------------
+// ---- Blocks and grids
 
 void prepare_shared_memory(unsigned bytes)
 {
   if (!e.arena) {
     // 128 bytes past a multiple of 256: what a kernel may rely on, and no more.
-    e.arena.reset(static_cast<unsigned char*>(std::aligned_alloc(256, 512 + shared_capacity + guard_bytes)));
+    e.arena.reset(
+      static_cast<unsigned char*>(std::aligned_alloc(256, 512 + shared_capacity + guard_bytes)));
     e.shared = e.arena.get() + 384;
   }
   unpoison(e.arena.get(), 512 + shared_capacity + guard_bytes);
@@ -631,7 +656,8 @@ shared_guards_intact()
   return true;  // poisoned: a touch ended the process already
 #else
   for (std::size_t i = 0; i < guard_bytes; ++i) {
-    if ((e.shared - guard_bytes)[i] != guard_pattern || (e.shared + e.request.shared_bytes)[i] != guard_pattern) {
+    if ((e.shared - guard_bytes)[i] != guard_pattern ||
+        (e.shared + e.request.shared_bytes)[i] != guard_pattern) {
       return false;
     }
   }
@@ -673,46 +699,39 @@ void run_block()
   start_block_pass();
   run_block_threads();
   if (!e.aborted && !e.bulk_loads.empty()) {
-    record("block " + at(blockIdx) + ": a bulk load was never waited for: it may land after the block is gone");
+    record("block " + at(blockIdx) +
+           ": a bulk load was never waited for: it may land after the block is gone");
   }
   if (!e.aborted && !shared_guards_intact()) {
-    record("block " + at(blockIdx) + ": a write outside the " + std::to_string(e.request.shared_bytes) +
-           " bytes of dynamic shared memory asked for");
+    record("block " + at(blockIdx) + ": a write outside the " +
+           std::to_string(e.request.shared_bytes) + " bytes of dynamic shared memory asked for");
   }
-}
-
-[[nodiscard]] std::uint64_t block_at(std::uint64_t step, std::uint64_t blocks, std::uint64_t start,
-                                     std::uint64_t stride)
-{
-  switch (e.plan.threads) {
-    case order::forward: return step;
-    case order::reverse: return blocks - 1 - step;
-    case order::shuffled:
-      return static_cast<std::uint64_t>((static_cast<unsigned __int128>(step) * stride + start) % blocks);
-  }
-  return step;
 }
 
 void run_grid()
 {
   dim3 const grid            = e.request.grid;
   std::uint64_t const blocks = std::uint64_t{grid.x} * grid.y * grid.z;
-  // A stride coprime to the number of blocks visits each once, in no memory.
-  std::uint64_t const start = e.random() % blocks;
-  std::uint64_t stride      = e.random() % blocks | 1u;
-  while (std::gcd(stride, blocks) != 1) { ++stride; }
+  // Around the grid in equal strides: coprime to the number of blocks, one visits each once.
+  std::uint64_t linear = 0, stride = 1;
+  if (e.plan.threads == order::reverse) { linear = stride = blocks - 1; }
+  if (e.plan.threads == order::shuffled) {
+    linear = e.random() % blocks;
+    stride = e.random() % blocks;
+    while (std::gcd(stride, blocks) != 1) { ++stride; }
+  }
   for (std::uint64_t step = 0; step < blocks && !e.aborted; ++step) {
-    std::uint64_t const linear = block_at(step, blocks, start, stride);
-    blockIdx = {static_cast<unsigned>(linear % grid.x), static_cast<unsigned>(linear / grid.x % grid.y),
+    blockIdx = {static_cast<unsigned>(linear % grid.x),
+                static_cast<unsigned>(linear / grid.x % grid.y),
                 static_cast<unsigned>(linear / grid.x / grid.y)};
     run_block();
+    linear = (linear + stride) % blocks;
   }
   if (e.aborted) {
     e.stacks.abandon_busy();
     for (cuda_thread& each : e.thread) {
       each.parked_on  = nullptr;
       each.has_copies = false;
-      each.has_fenced = false;
       each.loads.reset();
       each.stores.reset();
     }
@@ -724,18 +743,21 @@ void run_grid()
 {
   if (!e.facts) { return cudaErrorNoDevice; }
   dim3 const g = request.grid, b = request.block;
-  bool const grid_fits  = g.x >= 1 && g.y >= 1 && g.z >= 1 && g.x <= 0x7fffffffu && g.y <= 65535 && g.z <= 65535;
-  bool const block_fits = b.x >= 1 && b.y >= 1 && b.z >= 1 && b.x <= 1024 && b.y <= 1024 && b.z <= 64 &&
-                          std::uint64_t{b.x} * b.y * b.z <= max_threads;
+  bool const grid_fits =
+    g.x >= 1 && g.y >= 1 && g.z >= 1 && g.x <= 0x7fffffffu && g.y <= 65535 && g.z <= 65535;
+  bool const block_fits = b.x >= 1 && b.y >= 1 && b.z >= 1 && b.x <= 1024 && b.y <= 1024 &&
+                          b.z <= 64 && std::uint64_t{b.x} * b.y * b.z <= max_threads;
   if (!grid_fits || !block_fits) { return cudaErrorInvalidConfiguration; }
   auto const most = static_cast<std::uint64_t>(e.facts->shared_bytes_per_block);
-  if (request.shared_bytes > std::min<std::uint64_t>(most, shared_capacity)) { return cudaErrorInvalidValue; }
+  if (request.shared_bytes > std::min<std::uint64_t>(most, shared_capacity)) {
+    return cudaErrorInvalidValue;
+  }
   return cudaSuccess;
 }
 
 }  // namespace
 
-// ---- For tests ---------------------------------------------------------------------------------------------------
+// ---- For tests
 
 void set_schedule(schedule wanted)
 {
@@ -743,9 +765,18 @@ void set_schedule(schedule wanted)
   e.plan = wanted;
 }
 
-schedule current_schedule() { return e.plan; }
-std::uint64_t launches() { return e.launches; }
-std::uint64_t threads_run() { return e.threads_run; }
+schedule current_schedule()
+{
+  return e.plan;
+}
+std::uint64_t launches()
+{
+  return e.launches;
+}
+std::uint64_t threads_run()
+{
+  return e.threads_run;
+}
 
 void fail_next_launch(cudaError_t error)
 {
@@ -753,13 +784,33 @@ void fail_next_launch(cudaError_t error)
   e.planned_failure = error;
 }
 
-std::string last_error() { return e.error; }
-void clear_error() { e.error.clear(); }
-void set_device(dwconv::device_facts const& facts) { e.facts = facts; }
-void remove_device() { e.facts.reset(); }
-std::optional<dwconv::device_facts> device() { return e.facts; }
+std::string last_error()
+{
+  return e.error;
+}
+void clear_error()
+{
+  e.error.clear();
+}
 
-// ---- For the shadows ---------------------------------------------------------------------------------------------
+void set_device(dwconv::device_facts const& facts)
+{
+  std::lock_guard const lock{one_at_a_time};
+  e.facts = facts;
+}
+
+void remove_device()
+{
+  std::lock_guard const lock{one_at_a_time};
+  e.facts.reset();
+}
+
+std::optional<dwconv::device_facts> device()
+{
+  return e.facts;
+}
+
+// ---- For the shadows
 
 cudaError_t run(grid_request const& request)
 {
@@ -767,8 +818,8 @@ cudaError_t run(grid_request const& request)
   if (e.planned_failure != cudaSuccess) { return std::exchange(e.planned_failure, cudaSuccess); }
   if (cudaError_t const refused = refuse(request); refused != cudaSuccess) { return refused; }
   ++e.launches;
-  e.threads_run += std::uint64_t{request.grid.x} * request.grid.y * request.grid.z * request.block.x * request.block.y *
-                   request.block.z;
+  e.threads_run += std::uint64_t{request.grid.x} * request.grid.y * request.grid.z *
+                   request.block.x * request.block.y * request.block.z;
   e.request      = request;
   e.random.state = e.plan.seed;
   e.aborted      = false;
@@ -781,9 +832,14 @@ cudaError_t run(grid_request const& request)
   return e.aborted ? cudaErrorLaunchFailure : cudaSuccess;
 }
 
-void fail(std::string const& what)
+void fail(std::string what)
 {
-  record("thread " + at(threadIdx) + " of block " + at(blockIdx) + ": " + what);
+  {
+    // Nothing on an abandoned stack is destroyed, so nothing there may own memory: hence by value,
+    // and moved here.
+    std::string const sentence = std::move(what);
+    record("thread " + at(threadIdx) + " of block " + at(blockIdx) + ": " + sentence);
+  }
   leave_fiber();
   std::abort();  // an abandoned stack is never resumed
 }
@@ -792,8 +848,8 @@ void require_capability(int capability, char const* instruction)
 {
   int const present = e.facts ? e.facts->compute_capability : 0;
   if (present < capability) {
-    fail(std::string{instruction} + " needs compute capability " + std::to_string(capability) + ", the device has " +
-         std::to_string(present));
+    fail(std::string{instruction} + " needs compute capability " + std::to_string(capability) +
+         ", the device has " + std::to_string(present));
   }
 }
 
@@ -806,13 +862,18 @@ void block_barrier()
       cuda_warp& each = e.warp[w];
       each.ready |= std::exchange(each.at_block, 0u);
     }
+    start_block_pass();  // not with the warp that happens to have come last
   }
   park();
 }
 
-warp_slot const* warp_exchange(char const* operation, void const* in, std::size_t bytes, void (*combine)(warp_slot*))
+warp_slot const* warp_exchange(char const* operation, void const* in, std::size_t bytes,
+                               void (*combine)(warp_slot*))
 {
   cuda_warp& warp = my_warp();
+  if (bytes > sizeof(warp_slot)) {
+    fail(std::string{operation} + " exchanges more than a slot holds");
+  }
   if (warp.at_warp == 0) {
     warp.operation = operation;
     warp.parity ^= 1u;
@@ -830,7 +891,10 @@ warp_slot const* warp_exchange(char const* operation, void const* in, std::size_
   return slots;
 }
 
-void warp_barrier() { warp_exchange("warp_sync", nullptr, 0); }
+void warp_barrier()
+{
+  warp_exchange("warp_sync", nullptr, 0);
+}
 
 void require_full_warp(char const* operation)
 {
@@ -840,7 +904,10 @@ void require_full_warp(char const* operation)
   }
 }
 
-void* shared_memory() { return e.shared; }
+void* shared_memory()
+{
+  return e.shared;
+}
 
 void require_shared(void const* address, std::size_t bytes, char const* operation)
 {
@@ -859,10 +926,14 @@ namespace {
 void perform_async(pending_copy const& copy)
 {
   if (copy.valid_bytes != 0) { std::memcpy(copy.to, copy.from, copy.valid_bytes); }
-  std::memset(static_cast<unsigned char*>(copy.to) + copy.valid_bytes, 0, copy.bytes - copy.valid_bytes);
+  std::memset(static_cast<unsigned char*>(copy.to) + copy.valid_bytes, 0,
+              copy.bytes - copy.valid_bytes);
 }
 
-void perform_store(pending_copy const& copy) { std::memcpy(copy.to, copy.from, copy.bytes); }
+void perform_store(pending_copy const& copy)
+{
+  std::memcpy(copy.to, copy.from, copy.bytes);
+}
 
 }  // namespace
 
@@ -873,7 +944,8 @@ void async_copy(void* shared, void const* global, unsigned bytes, unsigned valid
   require_aligned(shared, bytes, "async_copy's shared address");
   require_aligned(global, bytes, "async_copy's global address");
   if (valid_bytes > bytes) {
-    fail("async_copy of " + std::to_string(bytes) + " bytes with " + std::to_string(valid_bytes) + " valid");
+    fail("async_copy of " + std::to_string(bytes) + " bytes with " + std::to_string(valid_bytes) +
+         " valid");
   }
   cuda_thread& self = me();
   self.has_copies   = true;
@@ -891,7 +963,10 @@ void async_commit()
   me().loads.commit();
 }
 
-void async_wait(unsigned pending) { me().loads.retire(pending, perform_async); }
+void async_wait(unsigned pending)
+{
+  me().loads.retire(pending, perform_async);
+}
 
 // ---- mbarrier
 
@@ -910,7 +985,9 @@ void barrier_init(std::uint64_t* word, unsigned arrivals)
 void barrier_fence_init()
 {
   require_capability(90, "fence_barrier_init");
-  for (memory_barrier& each : e.barriers) { each.fenced = each.fenced || each.initialised_by == linear_thread; }
+  for (memory_barrier& each : e.barriers) {
+    each.fenced = each.fenced || each.initialised_by == linear_thread;
+  }
 }
 
 void barrier_arrive(std::uint64_t* word, unsigned expected_bytes)
@@ -918,7 +995,8 @@ void barrier_arrive(std::uint64_t* word, unsigned expected_bytes)
   unsigned const number = barrier_number(word, "mbarrier arrive");
   memory_barrier& b     = e.barriers[number];
   if (expected_bytes >= 1u << 20) {
-    fail("mbarrier told to expect " + std::to_string(expected_bytes) + " bytes, must be at most 1048575");
+    fail("mbarrier told to expect " + std::to_string(expected_bytes) +
+         " bytes, must be at most 1048575");
   }
   if (b.missing == 0) { fail("mbarrier has more arrivals in a phase than its init said"); }
   b.bytes_missing += expected_bytes;
@@ -929,7 +1007,9 @@ void barrier_arrive(std::uint64_t* word, unsigned expected_bytes)
 void barrier_wait(std::uint64_t* word, unsigned parity)
 {
   unsigned const number = barrier_number(word, "mbarrier wait");
-  if (parity > 1) { fail("mbarrier wait for parity " + std::to_string(parity) + ", must be 0 or 1"); }
+  if (parity > 1) {
+    fail("mbarrier wait for parity " + std::to_string(parity) + ", must be 0 or 1");
+  }
   if (phase_complete(number, parity)) { return; }
   perform_loads_of(number);
   if (phase_complete(number, parity)) { return; }
@@ -945,7 +1025,9 @@ void bulk_load(void* shared, void const* global, unsigned bytes, std::uint64_t* 
 {
   require_bulk_operands(shared, global, bytes, "bulk_load");
   unsigned const number = barrier_number(word, "bulk_load");
-  if (!e.barriers[number].fenced) { fail("bulk_load on an mbarrier without fence_barrier_init after its init"); }
+  if (!e.barriers[number].fenced) {
+    fail("bulk_load on an mbarrier without fence_barrier_init after its init");
+  }
   pending_bulk_load const copy{shared, global, bytes, number};
   if (copies_at_once()) {
     perform(copy);
@@ -957,7 +1039,10 @@ void bulk_load(void* shared, void const* global, unsigned bytes, std::uint64_t* 
 void bulk_store(void* global, void const* shared, unsigned bytes)
 {
   require_bulk_operands(shared, global, bytes, "bulk_store");
-  if (!e.fenced) { fail("bulk_store of shared memory without fence_before_bulk after it was written"); }
+  // Which thread wrote what is not known, so only a block without any fence is found out.
+  if (!e.fenced) {
+    fail("bulk_store of shared memory without fence_before_bulk after it was written");
+  }
   cuda_thread& self = me();
   self.has_copies   = true;
   pending_copy copy{global, shared, bytes, bytes, self.stores.committed, copies_at_once()};
@@ -975,8 +1060,7 @@ void bulk_commit()
 void bulk_wait(unsigned pending)
 {
   require_capability(90, "bulk_wait");
-  // What is written next into the memory just read needs a fence of its own.
-  if (me().stores.retire(pending, perform_store) != 0 && me().stores.waiting.empty()) { e.fenced = false; }
+  me().stores.retire(pending, perform_store);
 }
 
 void bulk_fence()

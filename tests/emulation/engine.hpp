@@ -12,14 +12,16 @@
 
 #include <dwconv/core/device_facts.hpp>
 
-/// Runs CUDA kernels on the CPU: one fiber a CUDA thread, one block at a time, in an order the test chooses.
+/// Runs CUDA kernels on the CPU: one fiber a CUDA thread, one block at a time, in an order the test
+/// chooses.
 ///
-/// Knows nothing of speed, of real races or of generated code. What it does know: a barrier that is missing or reached
-/// by some threads only, a copy nobody waited for, shared memory nobody wrote, an access outside a buffer.
-/// Launches may come from several host threads; they run one after the other.
+/// Knows nothing of speed, of real races or of generated code. What it does know: a barrier that is
+/// missing or reached by some threads only, a copy nobody waited for, shared memory nobody wrote,
+/// an access outside a buffer. Launches may come from several host threads; they run one after the
+/// other.
 namespace dwconv_emulation {
 
-// ---- For tests -------------------------------------------------------------------------------------------------
+// ---- For tests
 
 /// Order of blocks, of warps in a block and of lanes in a warp.
 enum class order : std::uint8_t { forward, reverse, shuffled };
@@ -34,7 +36,8 @@ enum class copies : std::uint8_t {
 struct schedule {
   order threads      = order::forward;
   copies copy_timing = copies::late;
-  std::uint64_t seed = 1;  ///< Of shuffled orders and mixed copies; the same seed gives the same run.
+  std::uint64_t seed =
+    1;  ///< Of shuffled orders and mixed copies; the same seed gives the same run.
   friend constexpr bool operator==(schedule const&, schedule const&) = default;
 };
 
@@ -60,7 +63,8 @@ void set_schedule(schedule wanted);
 /// The next launch runs nothing and returns `error`.
 void fail_next_launch(cudaError_t error);
 
-/// Why the last launch returned cudaErrorLaunchFailure, as one sentence; empty once a launch succeeded.
+/// Why the last launch returned cudaErrorLaunchFailure, as one sentence; empty once a launch
+/// succeeded.
 [[nodiscard]] std::string last_error();
 void clear_error();
 
@@ -69,7 +73,7 @@ void set_device(dwconv::device_facts const& facts);
 void remove_device();
 [[nodiscard]] std::optional<dwconv::device_facts> device();
 
-// ---- For keywords.hpp and the shadows of dwconv/device/ -----------------------------------------------------------
+// ---- For keywords.hpp and the shadows of dwconv/device/
 
 inline constexpr unsigned warp_size = 32;
 
@@ -90,8 +94,9 @@ struct grid_request {
 /// Runs a grid to its end, or to its first mistake.
 [[nodiscard]] cudaError_t run(grid_request const& request);
 
-/// Ends the launch: it returns cudaErrorLaunchFailure, and last_error() is `what` with the thread's coordinates.
-[[noreturn]] void fail(std::string const& what);
+/// Ends the launch: it returns cudaErrorLaunchFailure, and last_error() is `what` with the thread's
+/// coordinates.
+[[noreturn]] void fail(std::string what);
 
 /// Fails unless the emulated device has this compute capability (ten times major plus minor).
 void require_capability(int capability, char const* instruction);
@@ -104,7 +109,8 @@ struct alignas(16) warp_slot {
   std::byte bytes[64];
 };
 
-/// Hands in `bytes` bytes and waits for the rest of the warp. Whoever comes last first runs `combine` over all lanes.
+/// Hands in `bytes` bytes and waits for the rest of the warp. Whoever comes last first runs
+/// `combine` over all lanes.
 /// @return The slots of all lanes, valid until the warp's next but one exchange.
 warp_slot const* warp_exchange(char const* operation, void const* in, std::size_t bytes,
                                void (*combine)(warp_slot* lanes) = nullptr);

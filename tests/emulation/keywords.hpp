@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Force-included (-include) ahead of every file of an emulation build: makes a plain C++ compiler accept kernels.
-// Outside nvcc, CUDA's own headers already make __global__, __device__ and __host__ vanish; this adds the rest.
+// Force-included (-include) ahead of every file of an emulation build: makes a plain C++ compiler
+// accept kernels. Outside nvcc, CUDA's own headers already make __global__, __device__ and __host__
+// vanish; this adds the rest.
 
 #define __launch_bounds__(...)
 #define __cluster_dims__(...)
@@ -14,8 +15,9 @@
 #include <vector_functions.h>
 #include <vector_types.h>
 
-// One block runs at a time, so a static object is shared by exactly its threads. It is not filled with NaN before
-// each block, and bulk copies refuse it: the library's kernels take dynamic_shared_memory(), which has both.
+// One block runs at a time, so a static object is shared by exactly its threads. It is not filled
+// with NaN before each block, and bulk copies refuse it: the library's kernels take
+// dynamic_shared_memory(), which has both.
 #undef __shared__
 #define __shared__ static
 
@@ -33,6 +35,15 @@ inline constexpr int warpSize = 32;
 using std::max;
 using std::min;
 
-inline void __syncthreads() { dwconv_emulation::block_barrier(); }
-inline void __syncwarp(unsigned = 0xffffffffu) { dwconv_emulation::warp_barrier(); }
-[[noreturn]] inline void __trap() { dwconv_emulation::fail("__trap() was reached"); }
+inline void __syncthreads()
+{
+  dwconv_emulation::block_barrier();
+}
+inline void __syncwarp(unsigned = 0xffffffffu)
+{
+  dwconv_emulation::warp_barrier();
+}
+[[noreturn]] inline void __trap()
+{
+  dwconv_emulation::fail("__trap() was reached");
+}

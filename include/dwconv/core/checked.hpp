@@ -16,6 +16,7 @@ namespace dwconv {
   return (a != 0 && b > INT64_MAX / a) ? -1 : a * b;
 }
 
+/// The same for more than two factors.
 template <typename... Factors>
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t checked_product(std::int64_t a,
                                                                         std::int64_t b,

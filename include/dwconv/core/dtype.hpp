@@ -10,6 +10,7 @@ namespace dwconv {
 /// Element type of x, filter and y.
 enum class dtype : std::uint8_t { float16, bfloat16, float32, float64 };
 
+/// Bytes of one element.
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr std::int64_t size_in_bytes(dtype type) noexcept
 {
   switch (type) {
@@ -21,6 +22,7 @@ enum class dtype : std::uint8_t { float16, bfloat16, float32, float64 };
   return 0;
 }
 
+/// The element type's own name, as written above.
 [[nodiscard]] constexpr char const* name_of(dtype type) noexcept
 {
   switch (type) {

@@ -14,24 +14,28 @@ namespace dwconv {
 template <typename T>
 struct element_traits;
 
+/// float32, summed in float.
 template <>
 struct element_traits<float> {
   static constexpr dtype type = dtype::float32;
   using sum_type              = float;
 };
 
+/// float64, summed in double.
 template <>
 struct element_traits<double> {
   static constexpr dtype type = dtype::float64;
   using sum_type              = double;
 };
 
+/// float16, summed in float.
 template <>
 struct element_traits<__half> {
   static constexpr dtype type = dtype::float16;
   using sum_type              = float;
 };
 
+/// bfloat16, summed in float.
 template <>
 struct element_traits<__nv_bfloat16> {
   static constexpr dtype type = dtype::bfloat16;
@@ -45,6 +49,7 @@ concept element = requires
   typename element_traits<T>::sum_type;
 };
 
+/// The run-time name of a C++ element type.
 template <element T>
 inline constexpr dtype dtype_of = element_traits<T>::type;
 

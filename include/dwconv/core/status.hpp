@@ -11,6 +11,7 @@
 
 namespace dwconv {
 
+/// Why a call did nothing, or `success`.
 enum class status_code : std::uint8_t {
   success,
   too_small,             ///< An argument is below its limit.
@@ -32,10 +33,10 @@ enum class status_code : std::uint8_t {
 /// Plain data without allocation: `message()` puts the sentence together when somebody asks.
 struct [[nodiscard]] status {
   status_code code     = status_code::success;
-  cudaError_t cuda     = cudaSuccess;
-  char const* argument = "";  ///< Name of the argument at fault; a string literal.
-  std::int64_t value   = 0;   ///< What it was.
-  std::int64_t limit   = 0;   ///< What it had to be, or had to stay within.
+  cudaError_t cuda     = cudaSuccess;  ///< With `cuda_error`: what the runtime said.
+  char const* argument = "";           ///< Name of the argument at fault; a string literal.
+  std::int64_t value   = 0;            ///< What it was.
+  std::int64_t limit   = 0;            ///< What it had to be, or had to stay within.
 
   [[nodiscard]] DWCONV_HOST_DEVICE constexpr bool ok() const noexcept
   {
@@ -52,6 +53,7 @@ struct [[nodiscard]] status {
   }
 };
 
+/// The code's own name, as written above.
 [[nodiscard]] constexpr char const* name_of(status_code code) noexcept
 {
   switch (code) {

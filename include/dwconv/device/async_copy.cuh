@@ -3,12 +3,14 @@
 
 #include <dwconv/device/shared_memory.cuh>
 
-// Small copies into shared memory that do not pass through registers (PTX: cp.async). sm_80 or newer; sm_75 traps.
+// Small copies into shared memory that do not pass through registers (PTX: cp.async). sm_80 or
+// newer; sm_75 traps.
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// Starts a copy of `valid_bytes` (0 to Bytes) bytes as part of this thread's open group; the rest of Bytes becomes
-/// zero. Both addresses are multiples of Bytes. With 0 valid bytes nothing is read.
+/// Starts a copy of `valid_bytes` (0 to Bytes) bytes as part of this thread's open group; the rest
+/// of Bytes becomes zero. Both addresses are multiples of Bytes. With 0 valid bytes nothing is
+/// read.
 template <int Bytes>
 __device__ inline void async_copy(void* shared, void const* global, int valid_bytes = Bytes)
 {
@@ -39,7 +41,8 @@ __device__ inline void async_commit()
 #endif
 }
 
-/// Waits until all but this thread's `Pending` youngest groups have landed. Other threads see them after a barrier.
+/// Waits until all but this thread's `Pending` youngest groups have landed. Other threads see them
+/// after a barrier.
 template <int Pending>
 __device__ inline void async_wait()
 {

@@ -7,22 +7,24 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// A barrier in shared memory that counts arriving threads and landing bytes (PTX: mbarrier). sm_90 or newer; older
-/// architectures trap.
+/// A barrier in shared memory that counts arriving threads and landing bytes (PTX: mbarrier). sm_90
+/// or newer; older architectures trap.
 ///
-/// It runs through phases 0, 1, 2, ... A phase is complete once as many threads have arrived as `init` said and every
-/// byte they announced has landed; the next begins at once. `wait` takes the parity of the phase it waits for, so
-/// a thread may be at most one phase behind. Waiting for parity 1 on a fresh barrier returns at once.
+/// It runs through phases 0, 1, 2, ... A phase is complete once as many threads have arrived as
+/// `init` said and every byte they announced has landed; the next begins at once. `wait` takes the
+/// parity of the phase it waits for, so a thread may be at most one phase behind. Waiting for
+/// parity 1 on a fresh barrier returns at once.
 ///
-/// Lives in shared memory, aligned to 8 bytes, and has no constructor: one thread calls `init`, then
-/// `fence_barrier_init`, and the block synchronises before anyone else uses it.
+/// Lives in shared memory, aligned to 8 bytes, and has no constructor: one thread calls `init`,
+/// then `fence_barrier_init`, and the block synchronises before anyone else uses it.
 class alignas(8) transaction_barrier {
  public:
   /// `arrivals` threads arrive in each phase, 1 to 2^20 - 1.
   __device__ void init(unsigned arrivals)
   {
 #if __CUDA_ARCH__ >= 900
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address()), "r"(arrivals) : "memory");
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address()), "r"(arrivals)
+                 : "memory");
 #else
     static_cast<void>(arrivals);
     __trap();
@@ -34,13 +36,17 @@ class alignas(8) transaction_barrier {
   {
 #if __CUDA_ARCH__ >= 900
     [[maybe_unused]] std::uint64_t state;
-    asm volatile("mbarrier.arrive.shared::cta.b64 %0, [%1];" : "=l"(state) : "r"(address()) : "memory");
+    asm volatile("mbarrier.arrive.shared::cta.b64 %0, [%1];"
+                 : "=l"(state)
+                 : "r"(address())
+                 : "memory");
 #else
     __trap();
 #endif
   }
 
-  /// Announces that `bytes` more bytes land in this phase, at most 2^20 - 1 outstanding at a time, and arrives.
+  /// Announces that `bytes` more bytes land in this phase, at most 2^20 - 1 outstanding at a time,
+  /// and arrives.
   __device__ void arrive_and_expect(unsigned bytes)
   {
 #if __CUDA_ARCH__ >= 900
@@ -79,7 +85,10 @@ class alignas(8) transaction_barrier {
   }
 
   /// The barrier's shared-memory address, for the copies that signal it. For this room only.
-  [[nodiscard]] __device__ std::uint32_t address() const { return shared_address(&word_); }
+  [[nodiscard]] __device__ std::uint32_t address() const
+  {
+    return shared_address(&word_);
+  }
 
  private:
   std::uint64_t word_;
@@ -87,7 +96,8 @@ class alignas(8) transaction_barrier {
 
 static_assert(sizeof(transaction_barrier) == 8);
 
-/// Makes the barriers this thread has initialised visible to bulk copies. The block synchronises after it.
+/// Makes the barriers this thread has initialised visible to bulk copies. The block synchronises
+/// after it.
 __device__ inline void fence_barrier_init()
 {
 #if __CUDA_ARCH__ >= 900

@@ -4,36 +4,43 @@
 #include <dwconv/device/barrier.cuh>
 #include <dwconv/device/shared_memory.cuh>
 
-// Copies of many bytes that one thread starts and the copy engine performs (PTX: cp.async.bulk). sm_90 or newer; older
-// architectures trap. Both addresses are multiples of 16, and `bytes` is a positive multiple of 16.
+// Copies of many bytes that one thread starts and the copy engine performs (PTX: cp.async.bulk).
+// sm_90 or newer; older architectures trap. Both addresses are multiples of 16, and `bytes` is a
+// positive multiple of 16.
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// Starts a copy into shared memory. Its bytes count as landed on `barrier`, where this or another thread announces
-/// them with `arrive_and_expect`; whoever waits for that phase may read them.
+/// Starts a copy into shared memory. Its bytes count as landed on `barrier`, where this or another
+/// thread announces them with `arrive_and_expect`; whoever waits for that phase may read them.
 ///
-/// What the block read or wrote at `shared` before must have ended before the call, through a barrier.
-__device__ inline void bulk_load(void* shared, void const* global, unsigned bytes, transaction_barrier& barrier)
+/// What the block read or wrote at `shared` before must have ended before the call, through a
+/// barrier.
+__device__ inline void bulk_load(void* shared, void const* global, unsigned bytes,
+                                 transaction_barrier& barrier)
 {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-                 shared_address(shared)),
-               "l"(__cvta_generic_to_global(global)), "r"(bytes), "r"(barrier.address())
-               : "memory");
+  asm volatile(
+    "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+      shared_address(shared)),
+    "l"(__cvta_generic_to_global(global)), "r"(bytes), "r"(barrier.address())
+    : "memory");
 #else
-  static_cast<void>(shared), static_cast<void>(global), static_cast<void>(bytes), static_cast<void>(barrier);
+  static_cast<void>(shared), static_cast<void>(global), static_cast<void>(bytes),
+    static_cast<void>(barrier);
   __trap();
 #endif
 }
 
 /// Starts a copy out of shared memory, as part of this thread's open group.
 ///
-/// Every thread that wrote `shared` calls `fence_before_bulk`, then the block (or warp) synchronises, then one thread
-/// stores, commits and, before it exits or anyone writes there again, waits.
+/// Every thread that wrote `shared` calls `fence_before_bulk`, then the block (or warp)
+/// synchronises, then one thread stores, commits and, before it exits or anyone writes there again,
+/// waits.
 __device__ inline void bulk_store(void* global, void const* shared, unsigned bytes)
 {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(__cvta_generic_to_global(global)),
+  asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(
+                 __cvta_generic_to_global(global)),
                "r"(shared_address(shared)), "r"(bytes)
                : "memory");
 #else
@@ -74,7 +81,8 @@ __device__ inline void bulk_wait()
 #endif
 }
 
-/// Makes this thread's earlier writes to shared memory visible to bulk stores, which another path would let overtake.
+/// Makes this thread's earlier writes to shared memory visible to bulk stores, which another path
+/// would let overtake.
 __device__ inline void fence_before_bulk()
 {
 #if __CUDA_ARCH__ >= 900

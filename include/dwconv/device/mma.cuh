@@ -9,8 +9,9 @@
 
 // Warp-wide matrix instructions on 16-bit elements. All 32 lanes call each of them together.
 //
-// Fragments: lane = 4 * g + t with g from 0 to 7 and t from 0 to 3. A register holds two elements, the first in its
-// low half. Source: PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type", "ldmatrix", "movmatrix".
+// Fragments: lane = 4 * g + t with g from 0 to 7 and t from 0 to 3. A register holds two elements,
+// the first in its low half. Source: PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating
+// point type", "ldmatrix", "movmatrix".
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
@@ -24,12 +25,14 @@ struct mma_left {
   std::uint32_t r[4];
 };
 
-/// B of A * B, 16 by 8 columns: r[0] is column g, rows 2t and 2t + 1; r[1] column g, rows 2t + 8 and 2t + 9.
+/// B of A * B, 16 by 8 columns: r[0] is column g, rows 2t and 2t + 1; r[1] column g, rows 2t + 8
+/// and 2t + 9.
 struct mma_right {
   std::uint32_t r[2];
 };
 
-/// Sums, 16 rows by 8 columns: r[0] and r[1] are row g, columns 2t and 2t + 1; r[2] and r[3] row g + 8, same columns.
+/// Sums, 16 rows by 8 columns: r[0] and r[1] are row g, columns 2t and 2t + 1; r[2] and r[3] row g
+/// + 8, same columns.
 struct mma_sums {
   float r[4];
 };
@@ -41,16 +44,20 @@ __device__ inline void mma_m16n8k16(mma_sums& sums, mma_left const& left, mma_ri
 #if __CUDA_ARCH__ >= 800
   if constexpr (std::same_as<T, __half>) {
     asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, "
+      "%9}, "
       "{%0, %1, %2, %3};"
       : "+f"(sums.r[0]), "+f"(sums.r[1]), "+f"(sums.r[2]), "+f"(sums.r[3])
-      : "r"(left.r[0]), "r"(left.r[1]), "r"(left.r[2]), "r"(left.r[3]), "r"(right.r[0]), "r"(right.r[1]));
+      : "r"(left.r[0]), "r"(left.r[1]), "r"(left.r[2]), "r"(left.r[3]), "r"(right.r[0]),
+        "r"(right.r[1]));
   } else {
     asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(sums.r[0]), "+f"(sums.r[1]), "+f"(sums.r[2]), "+f"(sums.r[3])
-      : "r"(left.r[0]), "r"(left.r[1]), "r"(left.r[2]), "r"(left.r[3]), "r"(right.r[0]), "r"(right.r[1]));
+      : "r"(left.r[0]), "r"(left.r[1]), "r"(left.r[2]), "r"(left.r[3]), "r"(right.r[0]),
+        "r"(right.r[1]));
   }
 #else
   static_cast<void>(sums), static_cast<void>(left), static_cast<void>(right);
@@ -60,8 +67,9 @@ __device__ inline void mma_m16n8k16(mma_sums& sums, mma_left const& left, mma_ri
 
 /// Reads Count 8 by 8 matrices of 16-bit elements from shared memory (PTX: ldmatrix).
 ///
-/// Lane 8 * i + j gives the address of row j of matrix i: 16 bytes, a multiple of 16. Lanes from 8 * Count on give any
-/// valid such address (sm_75 wants one). r[i] is row g of matrix i, columns 2t and 2t + 1.
+/// Lane 8 * i + j gives the address of row j of matrix i: 16 bytes, a multiple of 16. Lanes from 8
+/// * Count on give any valid such address (sm_75 wants one). r[i] is row g of matrix i, columns 2t
+/// and 2t + 1.
 template <int Count>
 __device__ inline void load_matrices(std::uint32_t (&r)[Count], void const* row)
 {
@@ -84,7 +92,8 @@ __device__ inline void load_matrices(std::uint32_t (&r)[Count], void const* row)
   }
 }
 
-/// As load_matrices, each matrix transposed on the way: r[i] is column g of matrix i, rows 2t and 2t + 1.
+/// As load_matrices, each matrix transposed on the way: r[i] is column g of matrix i, rows 2t and
+/// 2t + 1.
 template <int Count>
 __device__ inline void load_matrices_transposed(std::uint32_t (&r)[Count], void const* row)
 {
@@ -107,8 +116,8 @@ __device__ inline void load_matrices_transposed(std::uint32_t (&r)[Count], void 
   }
 }
 
-/// Transposes an 8 by 8 matrix of 16-bit elements held by the warp (PTX: movmatrix): takes row g, columns 2t and
-/// 2t + 1, and returns column g, rows 2t and 2t + 1.
+/// Transposes an 8 by 8 matrix of 16-bit elements held by the warp (PTX: movmatrix): takes row g,
+/// columns 2t and 2t + 1, and returns column g, rows 2t and 2t + 1.
 [[nodiscard]] __device__ inline std::uint32_t transpose_matrix(std::uint32_t row_pair)
 {
   std::uint32_t column_pair;

@@ -9,7 +9,8 @@ DWCONV_ABI_NAMESPACE_BEGIN
 
 /// The block's dynamic shared memory, aligned to 128 bytes; the launch says how large it is.
 ///
-/// One untyped array for every kernel: two `extern __shared__` arrays of one name and different types do not compile.
+/// One untyped array for every kernel: two `extern __shared__` arrays of one name and different
+/// types do not compile.
 template <typename T>
 [[nodiscard]] __device__ inline T* dynamic_shared_memory()
 {

@@ -12,21 +12,33 @@ DWCONV_ABI_NAMESPACE_BEGIN
 inline constexpr int warp_lanes = 32;
 
 /// This thread's lane; the block is one-dimensional.
-[[nodiscard]] __device__ inline int lane_index() { return static_cast<int>(threadIdx.x) % warp_lanes; }
+[[nodiscard]] __device__ inline int lane_index()
+{
+  return static_cast<int>(threadIdx.x) % warp_lanes;
+}
 
 /// This thread's warp within the block; the block is one-dimensional.
-[[nodiscard]] __device__ inline int warp_index() { return static_cast<int>(threadIdx.x) / warp_lanes; }
+[[nodiscard]] __device__ inline int warp_index()
+{
+  return static_cast<int>(threadIdx.x) / warp_lanes;
+}
 
 /// Waits for the warp's 32 lanes; what each wrote before, all may read after.
-__device__ inline void warp_sync() { __syncwarp(); }
+__device__ inline void warp_sync()
+{
+  __syncwarp();
+}
 
 /// Waits for every thread of the block; what each wrote before, all may read after.
-__device__ inline void block_sync() { __syncthreads(); }
+__device__ inline void block_sync()
+{
+  __syncthreads();
+}
 
 /// What a shuffle can carry: 2, 4 or 8 plain bytes.
 template <typename T>
-concept shuffled_value =
-  std::is_trivially_copyable_v<T> && (sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8);
+concept shuffled_value = std::is_trivially_copyable_v<T> &&
+  (sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8);
 
 /// The unsigned integer that carries a T through a shuffle.
 template <shuffled_value T>
@@ -59,7 +71,8 @@ template <shuffled_value T>
 template <shuffled_value T>
 [[nodiscard]] __device__ inline T shuffle_down(T value, int distance)
 {
-  return from_shuffled_word<T>(__shfl_down_sync(0xffffffffu, to_shuffled_word(value), static_cast<unsigned>(distance)));
+  return from_shuffled_word<T>(
+    __shfl_down_sync(0xffffffffu, to_shuffled_word(value), static_cast<unsigned>(distance)));
 }
 
 /// `value` of the lane whose index differs in the bits of `mask` (0 to 31).

@@ -16,6 +16,7 @@ enum class kernel_family : std::uint8_t {
 /// Every family, the preferred first.
 inline constexpr std::array kernel_families{kernel_family::direct};
 
+/// The family's own name, as written above.
 [[nodiscard]] constexpr char const* name_of(kernel_family family) noexcept
 {
   switch (family) {

@@ -68,6 +68,9 @@ constexpr void fill_direct(forward_plan& plan) noexcept
 
 /// Chooses how to compute `problem`: a pure function of its arguments, with no GPU needed.
 ///
+/// @param problem  What is asked; need not be valid.
+/// @param element  Element type of x, filter and y.
+/// @param device   The GPU to plan for.
 /// @param compiled The instances there are, the preferred first; the first that takes the problem
 /// is planned.
 /// @return A plan whose `outcome` says what is wrong with the problem, if anything.

@@ -14,6 +14,7 @@ enum class layout : std::uint8_t {
   nhwc,  ///< Channels inside: the channels of a pixel lie together ("channels last").
 };
 
+/// The layout's own name, as written above.
 [[nodiscard]] constexpr char const* name_of(layout order) noexcept
 {
   switch (order) {

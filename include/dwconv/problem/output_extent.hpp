@@ -14,6 +14,7 @@ namespace dwconv {
   return dilation * (taps - 1) + 1;
 }
 
+/// Reach of the dilated filter along both axes. The problem must be valid (see `validate`).
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr extent2 filter_span(
   conv2d_problem const& problem) noexcept
 {
@@ -21,6 +22,7 @@ namespace dwconv {
           filter_span(problem.filter.width, problem.dilation.width)};
 }
 
+/// Rows and columns of x with its padding. The problem must be valid.
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr extent2 padded_input(
   conv2d_problem const& problem) noexcept
 {

@@ -23,8 +23,8 @@ struct stride {
   static constexpr extent2 extent{Height, Width};
 };
 
-using any_taps   = taps<0, 0>;
-using any_stride = stride<0, 0>;
+using any_taps   = taps<0, 0>;    ///< A filter size known at run time only.
+using any_stride = stride<0, 0>;  ///< A stride known at run time only.
 
 namespace static_shape_check {
 template <int Height, int Width>
@@ -39,11 +39,13 @@ constexpr bool is_stride(stride<Height, Width>)
 }
 }  // namespace static_shape_check
 
+/// `taps<...>`.
 template <typename T>
 concept static_taps = requires(T shape)
 {
   static_shape_check::is_taps(shape);
 };
+/// `stride<...>`.
 template <typename T>
 concept static_stride = requires(T shape)
 {

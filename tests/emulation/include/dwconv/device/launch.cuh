@@ -7,8 +7,8 @@
 
 #include <cuda_runtime_api.h>
 
-#include "engine.hpp"
 #include <dwconv/core/config.hpp>
+#include "engine.hpp"
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
@@ -20,12 +20,13 @@ struct launch_shape {
 
 /// Runs the grid on the CPU before it returns.
 template <typename... Parameters, typename... Arguments>
-[[nodiscard]] cudaError_t launch(void (*kernel)(Parameters...), launch_shape const& shape, cudaStream_t,
-                                 Arguments const&... arguments)
+[[nodiscard]] cudaError_t launch(void (*kernel)(Parameters...), launch_shape const& shape,
+                                 cudaStream_t, Arguments const&... arguments)
 {
   static_assert((std::is_trivially_copyable_v<std::remove_cv_t<Parameters>> && ...),
                 "a kernel's arguments are copied to the device byte by byte");
-  static_assert((!std::is_reference_v<Parameters> && ...), "a kernel cannot take a reference to the host's memory");
+  static_assert((!std::is_reference_v<Parameters> && ...),
+                "a kernel cannot take a reference to the host's memory");
   struct call {
     void (*kernel)(Parameters...);
     std::tuple<std::remove_cv_t<Parameters>...> arguments;

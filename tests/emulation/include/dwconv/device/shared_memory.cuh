@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "engine.hpp"
 #include <dwconv/core/config.hpp>
+#include "engine.hpp"
 
 DWCONV_ABI_NAMESPACE_BEGIN
 

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a parent project may expect of dwconv as a part of it: one target, and none of its own settings changed.
+
+# What changes while CMake reads files, and what finding the CUDA toolkit and threads leaves.
+set(changes_anyway "^CMAKE_(CURRENT_|PARENT_|MATCH_|HAVE_|THREAD|FIND_|FILES_)")
+set(toolkit_finds "^(DWCONV_|dwconv_|FETCHCONTENT_|CUDA|Threads_|FIND_PACKAGE_MESSAGE_DETAILS_|CMAKE_HAVE_)")
+
+macro(remember_parent)
+  get_cmake_property(parent_variables VARIABLES)
+  list(FILTER parent_variables INCLUDE REGEX "^(CMAKE|BUILD)_")
+  list(FILTER parent_variables EXCLUDE REGEX "${changes_anyway}")
+  foreach(variable IN LISTS parent_variables)
+    set(parent_value_${variable} "${${variable}}")
+  endforeach()
+  get_cmake_property(parent_cache CACHE_VARIABLES)
+  get_property(parent_languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+endmacro()
+
+macro(expect_nothing_leaked directory)
+  get_cmake_property(variables VARIABLES)
+  list(FILTER variables INCLUDE REGEX "^(CMAKE|BUILD)_")
+  list(FILTER variables EXCLUDE REGEX "${changes_anyway}")
+  foreach(variable IN LISTS variables)
+    if(NOT variable IN_LIST parent_variables)
+      message(SEND_ERROR "dwconv set ${variable} of its parent to '${${variable}}'")
+    elseif(NOT "${${variable}}" STREQUAL "${parent_value_${variable}}")
+      message(SEND_ERROR "dwconv changed ${variable} from '${parent_value_${variable}}' to '${${variable}}'")
+    endif()
+  endforeach()
+
+  get_cmake_property(cache CACHE_VARIABLES)
+  list(REMOVE_ITEM cache ${parent_cache})
+  list(FILTER cache EXCLUDE REGEX "${toolkit_finds}")
+  expect_empty("cache entries" cache)
+
+  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  list(REMOVE_ITEM languages ${parent_languages})
+  expect_empty("languages" languages)
+
+  get_property(targets DIRECTORY ${directory} PROPERTY BUILDSYSTEM_TARGETS)
+  list(REMOVE_ITEM targets dwconv)
+  expect_empty("targets" targets)
+  foreach(kind TESTS SUBDIRECTORIES)
+    get_property(found DIRECTORY ${directory} PROPERTY ${kind})
+    expect_empty(${kind} found)
+  endforeach()
+  foreach(option DWCONV_BUILD_TESTS DWCONV_BUILD_EXAMPLES DWCONV_BUILD_BENCH DWCONV_INSTALL)
+    if(${option})
+      message(SEND_ERROR "${option} is on in a parent that did not ask for it")
+    endif()
+  endforeach()
+endmacro()
+
+function(expect_empty what list)
+  if(${list})
+    message(SEND_ERROR "dwconv brought ${what}: ${${list}}")
+  endif()
+endfunction()

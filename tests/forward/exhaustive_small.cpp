@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every small axis - extent 1-9, filter 1-5, stride 1-3, dilation 1-2, padding below the filter on
+// either side - against the reference, bit for bit on integers. The other axis, batch 1-2, channels
+// 1-5, multiplier 1-3 and the element type are drawn anew for each.
+#include "forward/case_queue.hpp"
+
+namespace {
+
+using dwconv::conv2d_problem;
+using dwconv::layout;
+
+struct axis {
+  std::int64_t input, taps, stride, dilation, before, after;
+  [[nodiscard]] bool fits() const { return before + input + after > (taps - 1) * dilation; }
+};
+
+template <typename Visit>
+void for_each_axis(Visit const& visit)
+{
+  for (std::int64_t input = 1; input <= 9; ++input) {
+    for (std::int64_t taps = 1; taps <= 5; ++taps) {
+      for (std::int64_t stride = 1; stride <= 3; ++stride) {
+        for (std::int64_t dilation = 1; dilation <= 2; ++dilation) {
+          for (std::int64_t before = 0; before < taps; ++before) {
+            for (std::int64_t after = 0; after < taps; ++after) {
+              axis const a{input, taps, stride, dilation, before, after};
+              if (a.fits()) { visit(a); }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+axis any_axis(dice& random)
+{
+  for (;;) {
+    std::int64_t const taps = random.between(1, 5);
+    axis const a{random.between(1, 9),        taps,
+                 random.between(1, 3),        random.between(1, 2),
+                 random.between(0, taps - 1), random.between(0, taps - 1)};
+    if (a.fits()) { return a; }
+  }
+}
+
+conv2d_problem problem_of(axis const& rows, axis const& columns, layout order, dice& random)
+{
+  return {.batch       = random.between(1, 2),
+          .channels    = random.between(1, 5),
+          .multiplier  = random.between(1, 3),
+          .input       = {rows.input, columns.input},
+          .filter      = {rows.taps, columns.taps},
+          .stride      = {rows.stride, columns.stride},
+          .dilation    = {rows.dilation, columns.dilation},
+          .pad         = {rows.before, rows.after, columns.before, columns.after},
+          .data_layout = order};
+}
+
+/// One queue an element type.
+struct all_queues {
+  case_queue<float> singles;
+  case_queue<double> doubles;
+  case_queue<__half> halves;
+  case_queue<__nv_bfloat16> bfloats;
+
+  void add(conv2d_problem const& problem, dice& random)
+  {
+    std::uint64_t const seed = random.roll();
+    switch (random.between(0, 3)) {
+      case 0: return singles.add(problem, seed);
+      case 1: return doubles.add(problem, seed);
+      case 2: return halves.add(problem, seed);
+      default: return bfloats.add(problem, seed);
+    }
+  }
+
+  void finish()
+  {
+    singles.flush(), doubles.flush(), halves.flush(), bfloats.flush();
+    CHECK(singles.wrong() + doubles.wrong() + halves.wrong() + bfloats.wrong() == 0);
+    // 2223 axes fit; each is met several times, so none of the four types goes short.
+    CHECK(singles.count() + doubles.count() + halves.count() + bfloats.count() > 9000);
+    CHECK(std::min({singles.count(), doubles.count(), halves.count(), bfloats.count()}) > 2000);
+  }
+};
+
+template <typename Pair>
+void sweep(std::uint64_t seed, Pair const& problem_with)
+{
+  all_queues queues;
+  dice random{seed};
+  for (int round = 0; round < 4; ++round) {
+    for_each_axis([&](axis const& a) { queues.add(problem_with(a, random), random); });
+  }
+  queues.finish();
+}
+
+}  // namespace
+
+TEST_CASE("every small axis of rows is exact, channels outside", "[sweep_rows_nchw]")
+{
+  sweep(1, [](axis const& rows, dice& random) {
+    return problem_of(rows, any_axis(random), layout::nchw, random);
+  });
+}
+
+TEST_CASE("every small axis of rows is exact, channels inside", "[sweep_rows_nhwc]")
+{
+  sweep(2, [](axis const& rows, dice& random) {
+    return problem_of(rows, any_axis(random), layout::nhwc, random);
+  });
+}
+
+TEST_CASE("every small axis of columns is exact, channels outside", "[sweep_columns_nchw]")
+{
+  sweep(3, [](axis const& columns, dice& random) {
+    return problem_of(any_axis(random), columns, layout::nchw, random);
+  });
+}
+
+TEST_CASE("every small axis of columns is exact, channels inside", "[sweep_columns_nhwc]")
+{
+  sweep(4, [](axis const& columns, dice& random) {
+    return problem_of(any_axis(random), columns, layout::nhwc, random);
+  });
+}

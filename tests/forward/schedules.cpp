@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Emulated only: no order of blocks, warps and lanes changes a bit.
+#include "engine.hpp"
+#include "forward/epilogue_case.hpp"
+#include "support/catch.hpp"
+
+using dwconv::conv2d_problem;
+
+namespace {
+
+template <typename Check>
+void under_every_schedule(Check const& check)
+{
+  emulation::schedule const before = emulation::current_schedule();
+  for (emulation::schedule const& schedule : emulation::every_schedule) {
+    CAPTURE(static_cast<int>(schedule.threads), static_cast<int>(schedule.copy_timing),
+            schedule.seed);
+    emulation::set_schedule(schedule);
+    check();
+  }
+  emulation::set_schedule(before);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("whatever runs first, the bits are the same", "[schedules]", float, __half)
+{
+  for (dwconv::layout const order : {dwconv::layout::nchw, dwconv::layout::nhwc}) {
+    conv2d_problem const problem{.batch       = 2,
+                                 .channels    = 3,
+                                 .input       = {15, 21},
+                                 .filter      = {3, 5},
+                                 .stride      = {1, 2},
+                                 .pad         = {1, 1, 2, 2},
+                                 .data_layout = order};
+    auto const c        = real_case<TestType>(problem, 81);
+    auto const expected = output_of(c);
+    CHECK(compare(c, expected.data(), tolerance::bound));
+    under_every_schedule([&] { CHECK(same_bits(output_of(c), expected)); });
+  }
+}
+
+TEST_CASE("whatever runs first, a residual in place is added once", "[schedules]")
+{
+  conv2d_problem const problem{.batch = 1, .channels = 4, .input = {12, 12}, .filter = {3, 3}};
+  auto const c      = integer_case<float>(problem, 82);
+  auto const before = integers<float>(y_size(problem), 83);
+  auto const sums   = dwconv_reference::forward(problem, c.x, c.filter);
+  under_every_schedule([&] {
+    device_buffer<float> x{c.x}, filter{c.filter}, y{before};
+    CHECK(dwconv::forward<float>(problem, {x.data(), filter.data(), y.data()}, test_stream(),
+                                 dwconv::epilogue::residual<float>{y.data()})
+            .ok());
+    auto const after = y.read();
+    int wrong        = 0;
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      wrong += static_cast<double>(after[i]) != sums[i].value + static_cast<double>(before[i]);
+    }
+    CHECK(wrong == 0);
+  });
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <dwconv/plan/describe.hpp>
+
+#include "plan/planned.hpp"
+#include "support/catch.hpp"
+
+using dwconv::conv2d_problem;
+using dwconv::describe;
+
+namespace {
+
+constexpr conv2d_problem problem{.batch       = 2,
+                                 .channels    = 3,
+                                 .multiplier  = 2,
+                                 .input       = {7, 9},
+                                 .filter      = {3, 2},
+                                 .stride      = {2, 1},
+                                 .dilation    = {1, 3},
+                                 .pad         = {.top = 1, .bottom = 0, .left = 2, .right = 4},
+                                 .data_layout = dwconv::layout::nhwc};
+
+}  // namespace
+
+TEST_CASE("an extent is described height first", "[describe]")
+{
+  CHECK(describe(dwconv::extent2{3, 5}) == "3x5");
+}
+
+TEST_CASE("a problem is described in one line that ends in the output", "[describe]")
+{
+  CHECK(
+    describe(problem) ==
+    "2x3x7x9 nhwc, filter 3x2, stride 2x1, dilation 1x3, pad 1,0,2,4, multiplier 2 -> 2x6x3x12");
+}
+
+TEST_CASE("an invalid problem is described as far as it goes", "[describe]")
+{
+  conv2d_problem wrong = problem;
+  wrong.stride         = {0, INT64_MIN};
+  CHECK(describe(wrong) ==
+        "2x3x7x9 nhwc, filter 3x2, stride 0x-9223372036854775808, dilation 1x3, pad 1,0,2,4, "
+        "multiplier 2");
+}
+
+TEST_CASE("a plan is described with family, instance, grid and traffic", "[describe]")
+{
+  // 2*6*3*12 = 432 outputs.
+  CHECK(describe(planned(problem, dwconv::dtype::float16)) ==
+        "forward float16 " + describe(problem) +
+          "\n"
+          "  family direct: takes every problem\n"
+          "  compiled for filter any, stride any, 32-bit indices\n"
+          "  tile of 256 neighbouring outputs, one a thread\n"
+          "  2 blocks of 256 threads, 0 bytes of shared memory each\n"
+          "  at least 828 bytes read and 864 written\n");
+}
+
+TEST_CASE("a plan for one compiled shape names it, and 64-bit indices too", "[describe]")
+{
+  dwconv::forward_plan plan = planned(problem);
+  plan.compiled             = {{3, 2}, {2, 1}};
+  plan.direct.index         = dwconv::index_width::bits64;
+  CHECK(describe(plan).find("compiled for filter 3x2, stride 2x1, 64-bit indices\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("no plan is described by the reason", "[describe]")
+{
+  conv2d_problem wrong = problem;
+  wrong.channels       = -4;
+  CHECK(describe(planned(wrong)) ==
+        "forward float32 " + describe(wrong) + "\n  no plan: channels is -4, must be at least 1\n");
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <random>
+
+#include "plan/planned.hpp"
+#include "support/catch.hpp"
+
+using dwconv::conv2d_problem;
+using dwconv::dtype;
+using dwconv::forward_plan;
+using dwconv::status_code;
+
+namespace {
+
+conv2d_problem random_problem(std::mt19937_64& random)
+{
+  // Small numbers mostly, so that most problems are valid; now and then any size.
+  auto const up_to = [&](std::int64_t most) {
+    bool const any_size = random() % 32 == 0;
+    return static_cast<std::int64_t>(any_size ? random() >> (random() % 64)
+                                              : random() % static_cast<std::uint64_t>(most));
+  };
+  return {.batch       = up_to(65),
+          .channels    = up_to(1025),
+          .multiplier  = 1 + up_to(3),
+          .input       = {up_to(1025), up_to(1025)},
+          .filter      = {up_to(12), up_to(12)},
+          .stride      = {1 + up_to(4), 1 + up_to(4)},
+          .dilation    = {1 + up_to(4), 1 + up_to(4)},
+          .pad         = {up_to(9), up_to(9), up_to(9), up_to(9)},
+          .data_layout = random() % 2 == 0 ? dwconv::layout::nchw : dwconv::layout::nhwc};
+}
+
+/// What is wrong with a plan for a valid problem, in words; empty if nothing is.
+std::string flaw_of(forward_plan const& plan, conv2d_problem const& problem, dtype type)
+{
+  std::int64_t const outputs = dwconv::output_elements(problem);
+  if (plan.problem != problem || plan.element != type) { return "is for something else"; }
+  if (plan.device != dwconv::h200_facts) { return "is for another device"; }
+  if (!plan.compiled.takes(problem)) { return "names an instance that does not take the problem"; }
+  if (!plan.verdicts[0].eligible || plan.verdicts[0].reason == std::string{}) {
+    return "does not say why";
+  }
+  if (plan.threads < 1 || plan.threads > 1024 || plan.threads != plan.direct.threads) {
+    return "has blocks no GPU runs";
+  }
+  if (plan.shared_bytes < 0 || plan.shared_bytes > dwconv::h200_facts.shared_bytes_per_block) {
+    return "has more shared memory than there is";
+  }
+  if (plan.blocks < 0 || plan.blocks > INT32_MAX) { return "has a grid no GPU runs"; }
+  if (plan.blocks * plan.threads < outputs) { return "leaves outputs out"; }
+  if (outputs > 0 && (plan.blocks - 1) * plan.threads >= outputs) { return "has idle blocks"; }
+  if (outputs == 0 && plan.blocks != 0) { return "launches for nothing"; }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("every valid problem has a plan that covers it, every other one the reason", "[planner]")
+{
+  std::mt19937_64 random{99};
+  int planned_ones = 0, refused = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    conv2d_problem const problem = random_problem(random);
+    auto const type              = static_cast<dtype>(random() % 4);
+    forward_plan const plan      = planned(problem, type);
+    dwconv::status const verdict = dwconv::validate(problem);
+    if (plan.outcome.ok()) {
+      ++planned_ones;
+      std::string const flaw = flaw_of(plan, problem, type);
+      if (!flaw.empty()) { FAIL("plan " << i << " " << flaw); }
+    } else {
+      ++refused;
+      bool const too_large = verdict.ok() && plan.outcome.code == status_code::too_large;
+      if (!too_large && plan.outcome != verdict) { FAIL("plan " << i << " refused without cause"); }
+    }
+  }
+  CHECK(planned_ones > 20'000);
+  CHECK(refused > 20'000);
+}
+
+TEST_CASE("a refused plan still says what was asked", "[planner]")
+{
+  conv2d_problem const hopeless{.batch = 1, .channels = 1, .input = {2, 2}, .filter = {3, 3}};
+  forward_plan const plan = planned(hopeless, dtype::float16);
+  CHECK(plan.outcome == dwconv::validate(hopeless));
+  CHECK(plan.outcome.code == status_code::filter_exceeds_input);
+  CHECK(plan.problem == hopeless);
+  CHECK(plan.element == dtype::float16);
+  CHECK(plan.blocks == 0);
+}
+
+TEST_CASE("an output that no launch can cover is too large, one element less is not", "[planner]")
+{
+  constexpr std::int64_t most = std::int64_t{INT32_MAX} * dwconv::direct_threads;
+  conv2d_problem problem{.batch = 1, .channels = 1, .input = {1, most}, .filter = {1, 1}};
+  CHECK(planned(problem).outcome.ok());
+  CHECK(planned(problem).blocks == INT32_MAX);
+
+  problem.input.width = most + 1;
+  CHECK(planned(problem).outcome == dwconv::status{.code     = status_code::too_large,
+                                                   .argument = "number of elements of y",
+                                                   .value    = most + 1,
+                                                   .limit    = most});
+  CHECK(planned(problem).outcome.message() ==
+        "number of elements of y is 549755813633, must be at most 549755813632");
+}
+
+TEST_CASE("an empty batch is planned and launches nothing", "[planner]")
+{
+  conv2d_problem const empty{.batch = 0, .channels = 4, .input = {5, 5}, .filter = {3, 3}};
+  CHECK(planned(empty).outcome.ok());
+  CHECK(planned(empty).blocks == 0);
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/planned.hpp"
+#include "support/catch.hpp"
+
+using dwconv::conv2d_problem;
+using dwconv::forward_plan;
+
+namespace {
+
+constexpr conv2d_problem problem{
+  .batch = 2, .channels = 8, .input = {32, 32}, .filter = {3, 3}, .pad = {1, 1, 1, 1}};
+
+// A plan can be made by the compiler itself: no GPU, no state, no clock.
+constexpr forward_plan made_by_the_compiler = planned(problem);
+static_assert(made_by_the_compiler.outcome.ok());
+static_assert(made_by_the_compiler.blocks == 2 * 8 * 32 * 32 / 256);
+static_assert(std::is_trivially_copyable_v<forward_plan>, "plain data");
+
+}  // namespace
+
+TEST_CASE("the same question gets the same plan", "[purity]")
+{
+  CHECK(planned(problem) == made_by_the_compiler);
+  CHECK(planned(problem) == planned(problem));
+}
+
+TEST_CASE("a copied plan is equal", "[purity]")
+{
+  forward_plan const copy = made_by_the_compiler;
+  CHECK(copy == made_by_the_compiler);
+}
+
+TEST_CASE("plans that differ in anything are not equal", "[purity]")
+{
+  auto const differs = [](auto const& change) {
+    forward_plan plan = planned(problem);
+    change(plan);
+    return plan != planned(problem);
+  };
+  CHECK(differs([](auto& p) { p.outcome.code = dwconv::status_code::mismatch; }));
+  CHECK(differs([](auto& p) { p.problem.pad.left = 0; }));
+  CHECK(differs([](auto& p) { p.element = dwconv::dtype::float64; }));
+  CHECK(differs([](auto& p) { p.device.multiprocessors = 1; }));
+  CHECK(differs([](auto& p) { p.compiled.taps = {3, 3}; }));
+  CHECK(differs([](auto& p) { p.compiled.stride = {1, 1}; }));
+  CHECK(differs([](auto& p) { p.direct.threads = 128; }));
+  CHECK(differs([](auto& p) { p.direct.index = dwconv::index_width::bits64; }));
+  CHECK(differs([](auto& p) { ++p.blocks; }));
+  CHECK(differs([](auto& p) { ++p.threads; }));
+  CHECK(differs([](auto& p) { ++p.shared_bytes; }));
+  CHECK(differs([](auto& p) { p.verdicts[0].eligible = false; }));
+  CHECK(differs([](auto& p) { p.verdicts[0].reason = "because"; }));
+}
+
+TEST_CASE("verdicts compare by what they say, not by where it is stored", "[purity]")
+{
+  std::string const reason = planned(problem).verdicts[0].reason;
+  forward_plan plan        = planned(problem);
+  plan.verdicts[0].reason  = reason.c_str();
+  CHECK(plan == planned(problem));
+}
