@@ -2,7 +2,9 @@
 // One depthwise convolution: planned, run, timed against a copy of the same bytes, and checked.
 // Without a GPU the same kernel runs emulated on the CPU, on a small problem.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <vector>
 
 #include <dwconv/dwconv.cuh>
 

@@ -3,6 +3,7 @@
 // of the user's own.
 #include <cmath>
 #include <cstdio>
+#include <vector>
 
 #include <dwconv/dwconv.cuh>
 

@@ -2,7 +2,10 @@
 // One plan for all layers of a small network, the network captured in a CUDA graph, the graph
 // replayed with new data in the same buffers.
 #include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 #include <dwconv/dwconv.cuh>
 

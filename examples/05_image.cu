@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <utility>
+#include <string>
+#include <vector>
 
 #include <dwconv/dwconv.cuh>
 

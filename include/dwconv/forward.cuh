@@ -57,6 +57,9 @@ template <element T, typename Instances = default_instances,
 [[nodiscard]] status run(forward_plan const& plan, forward_tensors<T> const& tensors,
                          cudaStream_t stream, Epilogue const& epilogue = {})
 {
+  static_assert(
+    epilogue::keeps_type<Epilogue, sum_of<T>>,
+    "an epilogue must return the type of the sum it is given: float, or double for double tensors");
   [[maybe_unused]] trace_range const trace{"dwconv::run(forward)"};
   if (!plan.outcome.ok()) { return plan.outcome; }
   if (plan.element != dtype_of<T>) {
@@ -82,6 +85,7 @@ template <element T, typename Instances, typename Epilogue>
 {
   [[maybe_unused]] trace_range const trace{"dwconv::forward"};
   if (status const s = validate(problem); !s.ok()) { return s; }
+  if (problem.batch == 0) { return {}; }
   device_facts device;
   if (status const s = query_current_device(device); !s.ok()) { return s; }
   return run<T, Instances>(make_forward_plan<T, Instances>(problem, device), tensors, stream,

@@ -51,8 +51,8 @@ cudaError_t launch(char const* name, void const* function, dim3 grid, dim3 block
                    std::size_t shared_bytes, cudaStream_t stream)
 {
   auto const kernel = kernels().find(function);
-  calls().push_back({name, stream, grid, block, shared_bytes,
-                     kernel == kernels().end() ? "" : kernel->second});
+  calls().push_back(
+    {name, stream, grid, block, shared_bytes, kernel == kernels().end() ? "" : kernel->second});
   if (kernel == kernels().end()) { return cudaErrorInvalidDeviceFunction; }
   if (!within_limits(grid, block, shared_bytes)) { return cudaErrorInvalidConfiguration; }
   return pretended().launch_result;
@@ -74,7 +74,10 @@ void** __cudaRegisterFatBinary(void*)
 }
 void __cudaRegisterFatBinaryEnd(void**) {}
 void __cudaUnregisterFatBinary(void**) {}
-char __cudaInitModule(void**) { return 1; }
+char __cudaInitModule(void**)
+{
+  return 1;
+}
 void __cudaRegisterFunction(void**, char const* host, char*, char const* device_name, int, uint3*,
                             uint3*, dim3*, dim3*, int*)
 {
@@ -114,8 +117,14 @@ cudaError_t cudaGetDevice(int* device)
   *device = pretended().current;
   return cudaSuccess;
 }
-cudaError_t cudaGetLastError() { return record("cudaGetLastError"); }
-cudaError_t cudaPeekAtLastError() { return record("cudaPeekAtLastError"); }
+cudaError_t cudaGetLastError()
+{
+  return record("cudaGetLastError");
+}
+cudaError_t cudaPeekAtLastError()
+{
+  return record("cudaPeekAtLastError");
+}
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int)
 {
   record("cudaDeviceGetAttribute");
@@ -149,16 +158,34 @@ cudaError_t cudaFuncSetAttribute(void const*, cudaFuncAttribute, int)
 }
 
 // What no door may do; here so that a test names it where the linker would only stop.
-cudaError_t cudaMalloc(void**, std::size_t) { return record("cudaMalloc"); }
+cudaError_t cudaMalloc(void**, std::size_t)
+{
+  return record("cudaMalloc");
+}
 cudaError_t cudaMallocAsync(void**, std::size_t, cudaStream_t stream)
 {
   return record("cudaMallocAsync", stream);
 }
-cudaError_t cudaMallocHost(void**, std::size_t) { return record("cudaMallocHost"); }
-cudaError_t cudaMallocManaged(void**, std::size_t, unsigned) { return record("cudaMallocManaged"); }
-cudaError_t cudaFree(void*) { return record("cudaFree"); }
-cudaError_t cudaFreeAsync(void*, cudaStream_t stream) { return record("cudaFreeAsync", stream); }
-cudaError_t cudaFreeHost(void*) { return record("cudaFreeHost"); }
+cudaError_t cudaMallocHost(void**, std::size_t)
+{
+  return record("cudaMallocHost");
+}
+cudaError_t cudaMallocManaged(void**, std::size_t, unsigned)
+{
+  return record("cudaMallocManaged");
+}
+cudaError_t cudaFree(void*)
+{
+  return record("cudaFree");
+}
+cudaError_t cudaFreeAsync(void*, cudaStream_t stream)
+{
+  return record("cudaFreeAsync", stream);
+}
+cudaError_t cudaFreeHost(void*)
+{
+  return record("cudaFreeHost");
+}
 cudaError_t cudaMemcpy(void*, void const*, std::size_t, cudaMemcpyKind)
 {
   return record("cudaMemcpy");
@@ -167,22 +194,34 @@ cudaError_t cudaMemcpyAsync(void*, void const*, std::size_t, cudaMemcpyKind, cud
 {
   return record("cudaMemcpyAsync", stream);
 }
-cudaError_t cudaMemset(void*, int, std::size_t) { return record("cudaMemset"); }
+cudaError_t cudaMemset(void*, int, std::size_t)
+{
+  return record("cudaMemset");
+}
 cudaError_t cudaMemsetAsync(void*, int, std::size_t, cudaStream_t stream)
 {
   return record("cudaMemsetAsync", stream);
 }
-cudaError_t cudaDeviceSynchronize() { return record("cudaDeviceSynchronize"); }
+cudaError_t cudaDeviceSynchronize()
+{
+  return record("cudaDeviceSynchronize");
+}
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
   return record("cudaStreamSynchronize", stream);
 }
-cudaError_t cudaStreamCreate(cudaStream_t*) { return record("cudaStreamCreate"); }
+cudaError_t cudaStreamCreate(cudaStream_t*)
+{
+  return record("cudaStreamCreate");
+}
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t*, unsigned)
 {
   return record("cudaStreamCreateWithFlags");
 }
-cudaError_t cudaStreamDestroy(cudaStream_t stream) { return record("cudaStreamDestroy", stream); }
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+  return record("cudaStreamDestroy", stream);
+}
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t, unsigned)
 {
   return record("cudaStreamWaitEvent", stream);
@@ -191,7 +230,13 @@ cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t stream)
 {
   return record("cudaEventRecord", stream);
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return record("cudaEventSynchronize"); }
-cudaError_t cudaSetDevice(int) { return record("cudaSetDevice"); }
+cudaError_t cudaEventSynchronize(cudaEvent_t)
+{
+  return record("cudaEventSynchronize");
+}
+cudaError_t cudaSetDevice(int)
+{
+  return record("cudaSetDevice");
+}
 
 }  // extern "C"

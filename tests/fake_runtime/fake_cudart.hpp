@@ -15,9 +15,9 @@ namespace fake_cudart {
 /// One call of the runtime's API, in the order made.
 struct call {
   std::string name;
-  cudaStream_t stream = nullptr;  ///< For those that take one.
-  dim3 grid           = {0, 0, 0};
-  dim3 block          = {0, 0, 0};
+  cudaStream_t stream      = nullptr;  ///< For those that take one.
+  dim3 grid                = {0, 0, 0};
+  dim3 block               = {0, 0, 0};
   std::size_t shared_bytes = 0;
   std::string kernel;  ///< Mangled name, for a launch.
 };

@@ -91,7 +91,7 @@ TEST_CASE("what the runtime says of a launch reaches the caller", "[launches]")
 {
   fake_cudart::reset();
   fake_cudart::pretended().launch_result = cudaErrorNoKernelImageForDevice;
-  auto const status = subject::forward(modest, somewhere(), callers_stream);
+  auto const status                      = subject::forward(modest, somewhere(), callers_stream);
   CHECK(status.code == dwconv::status_code::cuda_error);
   CHECK(status.cuda == cudaErrorNoKernelImageForDevice);
 }

@@ -26,14 +26,19 @@ refusal const refusals[] = {
   {"no input", status_code::too_small, [](problem_ref p, tensors_ref) { p.input.width = 0; }},
   {"no filter", status_code::too_small, [](problem_ref p, tensors_ref) { p.filter.height = 0; }},
   {"no stride", status_code::too_small, [](problem_ref p, tensors_ref) { p.stride.width = 0; }},
-  {"no dilation", status_code::too_small, [](problem_ref p, tensors_ref) { p.dilation = {0, 1}; }},
+  {"no dilation", status_code::too_small,
+   [](problem_ref p, tensors_ref) {
+     p.dilation = {0, 1};
+   }},
   {"negative padding", status_code::too_small, [](problem_ref p, tensors_ref) { p.pad.top = -1; }},
   {"endless padding", status_code::too_large,
    [](problem_ref p, tensors_ref) { p.pad.left = INT64_MAX; }},
   {"unknown layout", status_code::unknown_value,
    [](problem_ref p, tensors_ref) { p.data_layout = static_cast<dwconv::layout>(7); }},
   {"filter past the input", status_code::filter_exceeds_input,
-   [](problem_ref p, tensors_ref) { p.filter = {36, 3}; }},
+   [](problem_ref p, tensors_ref) {
+     p.filter = {36, 3};
+   }},
   {"uncountable tensor", status_code::overflow,
    [](problem_ref p, tensors_ref) { p.batch = p.channels = std::int64_t{1} << 35; }},
   {"null x", status_code::null_pointer, [](problem_ref, tensors_ref t) { t.x = nullptr; }},
@@ -44,8 +49,7 @@ refusal const refusals[] = {
    [](problem_ref, tensors_ref t) { t.x = address<float>(0x10001); }},
   {"misaligned y", status_code::misaligned_pointer,
    [](problem_ref, tensors_ref t) { t.y = address<float>(0x10002); }},
-  {"y over x", status_code::overlapping_tensors,
-   [](problem_ref, tensors_ref t) { t.x = t.y + 1; }},
+  {"y over x", status_code::overlapping_tensors, [](problem_ref, tensors_ref t) { t.x = t.y + 1; }},
   {"y over filter", status_code::overlapping_tensors,
    [](problem_ref, tensors_ref t) { t.filter = t.y; }},
 };
@@ -71,8 +75,8 @@ TEST_CASE("a refused argument launches nothing", "[refusals]")
 TEST_CASE("a filter or stride that was not compiled launches nothing", "[refusals]")
 {
   fake_cudart::reset();
-  auto wider   = modest;
-  wider.filter = {3, 5};
+  auto wider    = modest;
+  wider.filter  = {3, 5};
   auto longer   = modest;
   longer.stride = {1, 2};
   CHECK(subject::forward_3x3(wider, somewhere(), callers_stream).code == status_code::mismatch);

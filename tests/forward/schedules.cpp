@@ -1,27 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Emulated only: no order of blocks, warps and lanes changes a bit.
-#include "engine.hpp"
 #include "forward/epilogue_case.hpp"
 #include "support/catch.hpp"
 
 using dwconv::conv2d_problem;
-
-namespace {
-
-template <typename Check>
-void under_every_schedule(Check const& check)
-{
-  emulation::schedule const before = emulation::current_schedule();
-  for (emulation::schedule const& schedule : emulation::every_schedule) {
-    CAPTURE(static_cast<int>(schedule.threads), static_cast<int>(schedule.copy_timing),
-            schedule.seed);
-    emulation::set_schedule(schedule);
-    check();
-  }
-  emulation::set_schedule(before);
-}
-
-}  // namespace
 
 TEMPLATE_TEST_CASE("whatever runs first, the bits are the same", "[schedules]", float, __half)
 {

@@ -12,7 +12,7 @@ extern "C" int linkage_call()
 
 extern "C" int linkage_expected()
 {
-  int devices = 0;
+  int devices     = 0;
   bool const some = cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0;
   return static_cast<int>(some ? dwconv::status_code::null_pointer
                                : dwconv::status_code::no_device);

@@ -17,7 +17,7 @@ int main(int argc, char** argv)
   }
   int failures = argc < 3 ? 1 : 0;
   for (int i = 1; i < argc && i < 8; ++i) {
-    using function     = int (*)();
+    using function      = int (*)();
     auto const call     = reinterpret_cast<function>(dlsym(objects[i], "linkage_call"));
     auto const expected = reinterpret_cast<function>(dlsym(objects[i], "linkage_expected"));
     int const got       = call();

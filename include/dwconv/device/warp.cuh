@@ -9,6 +9,7 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
+/// Threads of a warp.
 inline constexpr int warp_lanes = 32;
 
 /// This thread's lane; the block is one-dimensional.
@@ -44,6 +45,7 @@ concept shuffled_value = std::is_trivially_copyable_v<T> &&
 template <shuffled_value T>
 using shuffled_word = std::conditional_t<sizeof(T) == 8, unsigned long long, unsigned>;
 
+/// The bits of a value as the word a shuffle moves.
 template <shuffled_value T>
 [[nodiscard]] __device__ inline shuffled_word<T> to_shuffled_word(T const& value)
 {
@@ -52,6 +54,7 @@ template <shuffled_value T>
   return word;
 }
 
+/// The value whose bits a shuffle moved.
 template <shuffled_value T>
 [[nodiscard]] __device__ inline T from_shuffled_word(shuffled_word<T> word)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <concepts>
 #include <type_traits>
 
 #include <dwconv/core/status.hpp>
@@ -16,12 +15,13 @@ namespace dwconv::epilogue {
 /// is `__device__` and const.
 template <typename S>
 concept stage = std::is_class_v<S> && std::is_trivially_copyable_v<S> &&
-  requires(S const& s, float sum, output_coordinate const& at)
-{
-  {
-    s(sum, at)
-    } -> std::convertible_to<float>;
-};
+  std::is_invocable_r_v<float, S const&, float, output_coordinate const&>;
+
+/// Whether a stage hands a sum back in the type it was given, so that no double is rounded to float
+/// on the way.
+template <typename S, typename Sum>
+inline constexpr bool keeps_type =
+  std::is_same_v<std::invoke_result_t<S const&, Sum, output_coordinate const&>, Sum>;
 
 /// Asks a stage whether its pointers are fit for `problem`; one without a `check` member has
 /// nothing to refuse.
@@ -53,7 +53,9 @@ struct chain {
   template <typename Sum>
   [[nodiscard]] DWCONV_HOST_DEVICE Sum operator()(Sum sum, output_coordinate const& at) const
   {
-    return static_cast<Sum>(second(static_cast<Sum>(first(sum, at)), at));
+    static_assert(keeps_type<First, Sum> && keeps_type<Second, Sum>,
+                  "an epilogue must return the type of the sum it is given");
+    return second(first(sum, at), at);
   }
 
   [[nodiscard]] status check(conv2d_problem const& problem, byte_range const& output) const
