@@ -42,6 +42,15 @@ TEST_CASE("a machine without a GPU is told so", "[refusals]")
   CHECK(dwconv::make_forward_plan<float>(problem, 0).outcome == no_device);
 }
 
+TEST_CASE("an empty batch needs no GPU", "[refusals]")
+{
+  device_restored const at_the_end;
+  emulation::remove_device();
+  conv2d_problem empty = problem;
+  empty.batch          = 0;
+  CHECK(dwconv::forward<float>(empty, {}, test_stream()).ok());
+}
+
 TEST_CASE("an invalid problem is called invalid before the GPU is missed", "[refusals]")
 {
   device_restored const at_the_end;

@@ -88,3 +88,26 @@ TEST_CASE("strides larger than the filter and than the image", "[sizes]")
   CHECK(agrees_with_reference<float>(
     {.batch = 2, .channels = 2, .input = {5, 5}, .filter = {3, 3}, .stride = {100, 1000000}}));
 }
+
+TEST_CASE("dilation and stride far past the image leave one tap and one output", "[sizes]")
+{
+  for (layout const order : {layout::nchw, layout::nhwc}) {
+    for (std::int64_t const far : {1 << 20, 1 << 30}) {
+      CHECK(agrees_with_reference<float>({.batch       = 1,
+                                          .channels    = 4096,
+                                          .input       = {1, 3},
+                                          .filter      = {1, 1},
+                                          .stride      = {far, far},
+                                          .dilation    = {far, far},
+                                          .data_layout = order}));
+      CHECK(agrees_with_reference<float>({.batch       = 1,
+                                          .channels    = 3,
+                                          .input       = {2, 4096},
+                                          .filter      = {2, 1},
+                                          .stride      = {far / 2, 1},
+                                          .dilation    = {far, far},
+                                          .pad         = {.top = far / 2, .bottom = far / 2},
+                                          .data_layout = order}));
+    }
+  }
+}

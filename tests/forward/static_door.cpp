@@ -24,6 +24,11 @@ struct door_for {
   }
 };
 
+[[nodiscard]] dwconv::extent2 any_as(dwconv::extent2 compiled, dwconv::extent2 otherwise)
+{
+  return compiled == dwconv::extent2{0, 0} ? otherwise : compiled;
+}
+
 /// Problems with this filter and stride; borders on both sides, dilation, multiplier.
 template <typename Taps, typename Stride>
 std::vector<conv2d_problem> problems_for()
@@ -37,8 +42,8 @@ std::vector<conv2d_problem> problems_for()
                                .channels    = 3,
                                .multiplier  = size == 6 ? 2 : 1,
                                .input       = {size, size + 2},
-                               .filter      = Taps::extent,
-                               .stride      = Stride::extent,
+                               .filter      = any_as(Taps::extent, {3, 4}),
+                               .stride      = any_as(Stride::extent, {3, 2}),
                                .dilation    = {dilation, 3 - dilation},
                                .pad         = {pad, pad, pad, pad + 1},
                                .data_layout = order};

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <dwconv/device/async_copy.cuh>
+#include <dwconv/device/barrier.cuh>
+#include <dwconv/device/bulk_copy.cuh>
+#include <dwconv/device/warp.cuh>
+#include <dwconv/staging/memory_run.hpp>
+#include <dwconv/staging/mover.hpp>
+#include <dwconv/staging/tile_position.hpp>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// The part of x under a tile, on its way into shared memory: a number of contiguous runs.
+template <typename T>
+struct tile_source {
+  T const* begin;  ///< The tensor.
+  T const* end;
+  T const* first;  ///< The tile's first element.
+  int runs;        ///< One where rows are whole, else one a row.
+  int count;       ///< Elements of a run.
+  int memory_pitch;
+  int staged_pitch;
+
+  __device__ tile_source(T const* x, tile_geometry const& g, tile_frame const& f, tile_position const& t)
+    : begin{x}, end{x + g.planes * f.input_height * f.input_width}
+  {
+    first = x + ((t.plane * f.input_height + t.input_row) * f.input_width + t.input_column);
+    runs  = g.whole_rows ? 1 : t.input_rows;
+    count = g.whole_rows ? ((t.planes - 1) * f.input_height + t.input_rows) * f.input_width : t.input_columns;
+    memory_pitch = f.input_width;
+    staged_pitch = g.input_pitch;
+  }
+
+  /// Where the first element goes: as far from a 16-byte boundary as in memory.
+  [[nodiscard]] __device__ T* staged(T* area, tile_geometry const& g) const
+  {
+    return area + g.input_slack + past_boundary(first);
+  }
+};
+
+/// Copies what lies outside whole pieces, elements `start`, `start + step`, ... of each end.
+template <typename T>
+__device__ void copy_ends(T* to, T const* from, int count, run_cut cut, int start, int step)
+{
+  int const head = cut.has_pieces() ? cut.first : count;
+  int const tail = cut.has_pieces() ? cut.last : count;
+  for (int e = start; e < head; e += step) { to[e] = from[e]; }
+  for (int e = tail + start; e < count; e += step) { to[e] = from[e]; }
+}
+
+/// Brings a tile in by the copy engine: the first warp starts it, everyone waits on the barrier.
+template <typename T>
+class bulk_tile_load {
+ public:
+  static constexpr int arrivals = 1;
+
+  __device__ bulk_tile_load(transaction_barrier& landed) : landed_{landed}
+  {
+    if (threadIdx.x == 0) {
+      landed_.init(arrivals);
+      fence_barrier_init();
+    }
+    block_sync();
+  }
+
+  __device__ void start(tile_source<T> const& source, T* staged)
+  {
+    if (warp_index() != 0) { return; }
+    unsigned bytes = 0;
+    for (int r = lane_index(); r < source.runs; r += warp_lanes) { bytes += bytes_of(source, r); }
+    bytes = warp_sum(bytes);
+    bool const one_run = source.runs == 1;
+    for (int r = one_run ? 0 : lane_index(); r < source.runs; r += warp_lanes) {
+      T const* const run = source.first + static_cast<std::int64_t>(r) * source.memory_pitch;
+      copy_ends(staged + r * source.staged_pitch, run, source.count, cut(source, run), one_run ? lane_index() : 0,
+                one_run ? warp_lanes : 1);
+    }
+    warp_sync();
+    if (lane_index() == 0) { landed_.arrive_and_expect(bytes); }
+    for (int r = lane_index(); r < source.runs; r += warp_lanes) {
+      T const* const run  = source.first + static_cast<std::int64_t>(r) * source.memory_pitch;
+      run_cut const whole = cut(source, run);
+      if (whole.has_pieces()) {
+        bulk_load(staged + r * source.staged_pitch + whole.first, run + whole.first,
+                  static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)), landed_);
+      }
+    }
+  }
+
+  __device__ void wait() { landed_.wait(0); }
+
+ private:
+  [[nodiscard]] static __device__ run_cut cut(tile_source<T> const& source, T const* run)
+  {
+    return cut_outwards(run, source.count, source.begin, source.end);
+  }
+
+  [[nodiscard]] static __device__ unsigned bytes_of(tile_source<T> const& source, int r)
+  {
+    run_cut const whole = cut(source, source.first + static_cast<std::int64_t>(r) * source.memory_pitch);
+    return whole.has_pieces() ? static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)) : 0;
+  }
+
+  [[nodiscard]] static __device__ unsigned warp_sum(unsigned value)
+  {
+    for (int mask = warp_lanes / 2; mask > 0; mask /= 2) { value += shuffle_xor(value, mask); }
+    return value;
+  }
+
+  transaction_barrier& landed_;
+};
+
+/// Brings a tile in by 16-byte copies that all threads share out among them.
+template <typename T, bool Async>
+class shared_out_tile_load {
+ public:
+  __device__ shared_out_tile_load(transaction_barrier&) {}
+
+  __device__ void start(tile_source<T> const& source, T* staged)
+  {
+    constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
+    int const thread    = static_cast<int>(threadIdx.x);
+    int const threads   = static_cast<int>(blockDim.x);
+    for (int r = 0; r < source.runs; ++r) {
+      T const* const run  = source.first + static_cast<std::int64_t>(r) * source.memory_pitch;
+      T* const to         = staged + r * source.staged_pitch;
+      run_cut const whole = cut_outwards(run, source.count, source.begin, source.end);
+      copy_ends(to, run, source.count, whole, thread, threads);
+      for (int e = whole.first + thread * piece; e < whole.last; e += threads * piece) {
+        if constexpr (Async) {
+          async_copy<copy_bytes>(to + e, run + e);
+        } else {
+          *reinterpret_cast<uint4*>(to + e) = *reinterpret_cast<uint4 const*>(run + e);
+        }
+      }
+    }
+    if constexpr (Async) { async_commit(); }
+  }
+
+  /// Every thread of the block takes part.
+  __device__ void wait()
+  {
+    if constexpr (Async) { async_wait<0>(); }
+    block_sync();
+  }
+};
+
+DWCONV_ABI_NAMESPACE_END
