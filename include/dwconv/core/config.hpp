@@ -21,9 +21,6 @@
 #define DWCONV_HOST_DEVICE
 #endif
 
-/// Kernels are hidden: two shared objects that instantiate the same kernel each keep their own.
-#define DWCONV_KERNEL __attribute__((visibility("hidden"))) __global__
-
 // Everything that launches lives in an inline namespace named after the version and the
 // architectures compiled for. Without it the linker may keep one shared object's launcher and
 // another's machine code, and the launch fails on a GPU that only one of the two was built for.

@@ -35,7 +35,7 @@ namespace description {
 [[nodiscard]] inline std::string of(compiled_shape const& compiled)
 {
   auto const part = [](char const* name, extent2 value) {
-    return std::string{name} + (value == extent2{0, 0} ? " any" : " " + describe(value));
+    return std::string{name}.append(" ").append(value == extent2{0, 0} ? "any" : describe(value));
   };
   return part("filter", compiled.taps) + "," + part(" stride", compiled.stride);
 }
