@@ -61,9 +61,14 @@
     DWCONV_TARGETS)
 
 /// Opens dwconv's versioned inline namespace; a macro because its name is made of macros.
-#define DWCONV_ABI_NAMESPACE_BEGIN \
-  namespace dwconv {               \
-  inline namespace DWCONV_ABI {
+///
+/// Hidden, kernels and launchers alike: objects built for sm_90 and for sm_90a, or for real and
+/// virtual architectures, have the same list, and two shared objects must not share a launcher then
+/// either.
+#define DWCONV_ABI_NAMESPACE_BEGIN                                  \
+  namespace dwconv {                                                \
+  inline namespace DWCONV_ABI __attribute__((visibility("hidden"))) \
+  {
 #define DWCONV_ABI_NAMESPACE_END \
   }                              \
   }

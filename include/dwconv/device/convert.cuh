@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <cstring>
+
 #include <dwconv/core/element.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
@@ -29,6 +32,30 @@ template <element T>
   } else {
     return value;
   }
+}
+
+/// `value` where `mask` is all ones, zero where it is none; never looks at the value as a number, so
+/// that what lies outside an image may be anything.
+template <element T>
+[[nodiscard]] DWCONV_HOST_DEVICE inline T keep_bits(T value, unsigned mask)
+{
+  if constexpr (sizeof(T) == 8) {
+    std::uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits &= mask | std::uint64_t{mask} << 32;
+    memcpy(&value, &bits, sizeof bits);
+  } else if constexpr (sizeof(T) == 4) {
+    std::uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits &= mask;
+    memcpy(&value, &bits, sizeof bits);
+  } else {
+    std::uint16_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits = static_cast<std::uint16_t>(bits & mask);
+    memcpy(&value, &bits, sizeof bits);
+  }
+  return value;
 }
 
 DWCONV_ABI_NAMESPACE_END

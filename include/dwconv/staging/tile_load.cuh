@@ -57,57 +57,64 @@ class bulk_tile_load {
  public:
   static constexpr int arrivals = 1;
 
-  __device__ bulk_tile_load(transaction_barrier& landed) : landed_{landed}
-  {
-    if (threadIdx.x == 0) {
-      landed_.init(arrivals);
-      fence_barrier_init();
-    }
-    block_sync();
-  }
+  __device__ bulk_tile_load(transaction_barrier& landed) : landed_{landed} {}
 
   __device__ void start(tile_source<T> const& source, T* staged)
   {
-    if (warp_index() != 0) { return; }
-    unsigned bytes = 0;
-    for (int r = lane_index(); r < source.runs; r += warp_lanes) { bytes += bytes_of(source, r); }
-    bytes = warp_sum(bytes);
-    bool const one_run = source.runs == 1;
-    for (int r = one_run ? 0 : lane_index(); r < source.runs; r += warp_lanes) {
-      T const* const run = source.first + static_cast<std::int64_t>(r) * source.memory_pitch;
-      copy_ends(staged + r * source.staged_pitch, run, source.count, cut(source, run), one_run ? lane_index() : 0,
-                one_run ? warp_lanes : 1);
-    }
-    warp_sync();
-    if (lane_index() == 0) { landed_.arrive_and_expect(bytes); }
-    for (int r = lane_index(); r < source.runs; r += warp_lanes) {
-      T const* const run  = source.first + static_cast<std::int64_t>(r) * source.memory_pitch;
-      run_cut const whole = cut(source, run);
-      if (whole.has_pieces()) {
-        bulk_load(staged + r * source.staged_pitch + whole.first, run + whole.first,
-                  static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)), landed_);
+    if (warp_index() == 0) {
+      if (lane_index() == 0) {
+        landed_.init(arrivals);
+        fence_barrier_init();
+      }
+      warp_sync();
+      if (source.runs == 1) {
+        start_one(source, staged);
+      } else {
+        start_rows(source, staged);
       }
     }
+    block_sync();  // nobody waits on a barrier that is not set up
   }
 
   __device__ void wait() { landed_.wait(0); }
 
  private:
-  [[nodiscard]] static __device__ run_cut cut(tile_source<T> const& source, T const* run)
+  [[nodiscard]] static __device__ unsigned bytes_of(run_cut cut)
   {
-    return cut_outwards(run, source.count, source.begin, source.end);
+    return cut.has_pieces() ? static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T)) : 0;
   }
 
-  [[nodiscard]] static __device__ unsigned bytes_of(tile_source<T> const& source, int r)
+  __device__ void move(T* to, T const* run, run_cut cut)
   {
-    run_cut const whole = cut(source, source.first + static_cast<std::int64_t>(r) * source.memory_pitch);
-    return whole.has_pieces() ? static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)) : 0;
+    if (cut.has_pieces()) { bulk_load(to + cut.first, run + cut.first, bytes_of(cut), landed_); }
   }
 
-  [[nodiscard]] static __device__ unsigned warp_sum(unsigned value)
+  __device__ void start_one(tile_source<T> const& source, T* staged)
   {
-    for (int mask = warp_lanes / 2; mask > 0; mask /= 2) { value += shuffle_xor(value, mask); }
-    return value;
+    run_cut const cut = cut_outwards(source.first, source.count, source.begin, source.end);
+    copy_ends(staged, source.first, source.count, cut, lane_index(), warp_lanes);
+    warp_sync();
+    if (lane_index() == 0) {
+      landed_.arrive_and_expect(bytes_of(cut));
+      move(staged, source.first, cut);
+    }
+  }
+
+  __device__ void start_rows(tile_source<T> const& source, T* staged)
+  {
+    auto const row_at = [&](int r) { return source.first + static_cast<std::int64_t>(r) * source.memory_pitch; };
+    auto const cut_of = [&](int r) { return cut_outwards(row_at(r), source.count, source.begin, source.end); };
+    unsigned bytes    = 0;
+    for (int r = lane_index(); r < source.runs; r += warp_lanes) {
+      bytes += bytes_of(cut_of(r));
+      copy_ends(staged + r * source.staged_pitch, row_at(r), source.count, cut_of(r), 0, 1);
+    }
+    for (int mask = warp_lanes / 2; mask > 0; mask /= 2) { bytes += shuffle_xor(bytes, mask); }
+    warp_sync();
+    if (lane_index() == 0) { landed_.arrive_and_expect(bytes); }
+    for (int r = lane_index(); r < source.runs; r += warp_lanes) {
+      move(staged + r * source.staged_pitch, row_at(r), cut_of(r));
+    }
   }
 
   transaction_barrier& landed_;

@@ -163,10 +163,6 @@ template <typename Config, typename Index = typename Config::index_type>
   }
 }
 
-// Hidden: two shared objects that instantiate the same kernel each keep their own. By pragma, since the attribute is
-// refused for an epilogue of the user's from an unnamed namespace.
-#pragma GCC visibility push(hidden)
-
 /// One output a thread, in the order of y in memory: any problem, nothing staged.
 template <typename Config, typename Epilogue>
 __global__ void __launch_bounds__(direct_threads)
@@ -184,7 +180,5 @@ __global__ void __launch_bounds__(direct_threads)
     epilogue(sum, output_coordinate{at.batch, at.channel, at.row, at.column, linear}));
   p.y[linear] = from_sum<T>(result);
 }
-
-#pragma GCC visibility pop
 
 DWCONV_ABI_NAMESPACE_END
