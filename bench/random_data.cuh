@@ -35,7 +35,7 @@ template <dwconv::element T>
 inline constexpr int fill_threads = 256;
 
 template <dwconv::element T>
-DWCONV_KERNEL void __launch_bounds__(fill_threads)
+__global__ void __launch_bounds__(fill_threads)
   fill_random_kernel(T* data, std::int64_t count, std::uint64_t sequence)
 {
   std::int64_t const step = std::int64_t{gridDim.x} * fill_threads;

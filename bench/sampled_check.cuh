@@ -51,7 +51,7 @@ struct output_place {
 }
 
 template <dwconv::element T>
-DWCONV_KERNEL void __launch_bounds__(fill_threads)
+__global__ void __launch_bounds__(fill_threads)
   gather_kernel(T const* y, std::int64_t const* offsets, T* values, int count)
 {
   int const i = static_cast<int>(blockIdx.x) * fill_threads + static_cast<int>(threadIdx.x);

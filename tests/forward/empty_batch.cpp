@@ -25,6 +25,15 @@ TEST_CASE("an empty batch succeeds and launches nothing, null pointers and all",
   CHECK(synchronize() == cudaSuccess);
 }
 
+TEST_CASE("a plan for an empty batch runs and launches nothing", "[empty_batch]")
+{
+  launch_watch const watch;
+  auto const plan = dwconv::make_forward_plan<float>(empty, dwconv::h200_facts);
+  REQUIRE(plan.outcome.ok());
+  CHECK(dwconv::run<float>(plan, {}, test_stream()).ok());
+  CHECK(watch.saw_none());
+}
+
 TEST_CASE("an empty batch leaves y alone", "[empty_batch]")
 {
   device_buffer<float> x{std::vector<float>(75, 1)}, y{std::size_t{12}, poison{}};

@@ -89,10 +89,11 @@ TEST_CASE("strides larger than the filter and than the image", "[sizes]")
     {.batch = 2, .channels = 2, .input = {5, 5}, .filter = {3, 3}, .stride = {100, 1000000}}));
 }
 
-TEST_CASE("dilation and stride far past the image leave one tap and one output", "[sizes]")
+TEST_CASE("dilation, stride and padding far past the image reach single taps", "[sizes]")
 {
   for (layout const order : {layout::nchw, layout::nhwc}) {
-    for (std::int64_t const far : {1 << 20, 1 << 30}) {
+    for (std::int64_t const far : {1L << 20, 1L << 30, 1L << 33}) {
+      // Along the width: one tap, many channels.
       CHECK(agrees_with_reference<float>({.batch       = 1,
                                           .channels    = 4096,
                                           .input       = {1, 3},
@@ -100,14 +101,27 @@ TEST_CASE("dilation and stride far past the image leave one tap and one output",
                                           .stride      = {far, far},
                                           .dilation    = {far, far},
                                           .data_layout = order}));
+      // Along the height: tap 0 is in the padding, tap 1 on the image.
       CHECK(agrees_with_reference<float>({.batch       = 1,
                                           .channels    = 3,
                                           .input       = {2, 4096},
                                           .filter      = {2, 1},
-                                          .stride      = {far / 2, 1},
                                           .dilation    = {far, far},
-                                          .pad         = {.top = far / 2, .bottom = far / 2},
+                                          .pad         = {.top = far},
                                           .data_layout = order}));
     }
   }
+}
+
+TEST_CASE("the largest dilation of long rows steps nowhere where there is one tap", "[sizes]")
+{
+  // 2^40 rows of 2^23 elements: a step that 64 bits do not hold, and that no tap takes.
+  conv2d_problem const p{.batch       = 1,
+                         .channels    = 4096,
+                         .input       = {1, 2048},
+                         .filter      = {1, 1},
+                         .stride      = {1, 4096},
+                         .dilation    = {1L << 40, 1},
+                         .data_layout = layout::nhwc};
+  CHECK(agrees(integer_case<float>(p), tolerance::none));
 }

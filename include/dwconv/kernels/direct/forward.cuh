@@ -93,8 +93,10 @@ struct direct_view {
 
     // Two pointers step through x and the filter, four taps at a time: 1.3 to 1.7 times as fast as
     // indexing on the zoo's planes, where the compiler forms every address anew.
-    index const x_tap_step = columns.dilation.divisor() * pixel;
-    index const x_row_step = rows.dilation.divisor() * line;
+    // A step between taps on the image lies within the plane; where there is one tap, nothing
+    // bounds it.
+    index const x_tap_step = across.count() > 1 ? columns.dilation.divisor() * pixel : 0;
+    index const x_row_step = vertical.count() > 1 ? rows.dilation.divisor() * line : 0;
     T const* x_row = x + (rows.first_input(vertical) * line + columns.first_input(across) * pixel);
     T const* filter_row = filter + (vertical.first * columns.taps + across.first);
     for (index r = vertical.count(); r > 0; --r) {
