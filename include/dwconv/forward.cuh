@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <type_traits>
 
 #include <dwconv/core/element.cuh>
@@ -20,22 +21,25 @@ DWCONV_ABI_NAMESPACE_BEGIN
 ///
 /// @tparam T         Element type of x, filter and y: float, double, __half or __nv_bfloat16.
 /// @tparam Instances Kernels to choose from; the doors below compile just those they name.
+/// @param only        Asks for one family instead of the best.
 /// @return A plan; if there can be none, its `outcome` says why and `run` returns that.
 template <element T, typename Instances = default_instances>
 [[nodiscard]] forward_plan make_forward_plan(conv2d_problem const& problem,
-                                             device_facts const& device)
+                                             device_facts const& device,
+                                             std::optional<kernel_family> only = {})
 {
-  return plan_forward(problem, dtype_of<T>, device, Instances::shapes);
+  return plan_forward(problem, dtype_of<T>, device, Instances::shapes, only);
 }
 
 /// Plans for CUDA device number `device`.
 template <element T, typename Instances = default_instances>
-[[nodiscard]] forward_plan make_forward_plan(conv2d_problem const& problem, int device)
+[[nodiscard]] forward_plan make_forward_plan(conv2d_problem const& problem, int device,
+                                             std::optional<kernel_family> only = {})
 {
   device_facts facts;
   status const problem_status = validate(problem);
   status const device_status  = problem_status.ok() ? query_device(device, facts) : problem_status;
-  if (device_status.ok()) { return make_forward_plan<T, Instances>(problem, facts); }
+  if (device_status.ok()) { return make_forward_plan<T, Instances>(problem, facts, only); }
   return {.outcome = device_status, .problem = problem, .element = dtype_of<T>};
 }
 
@@ -131,8 +135,7 @@ template <element T, static_taps Taps, static_stride Stride,
                              std::type_identity_t<forward_tensors<T>> const& tensors,
                              cudaStream_t stream, Epilogue const& epilogue = {})
 {
-  return doors::forward<T, instance_list<instance<Taps, Stride>>>(problem, tensors, stream,
-                                                                  epilogue);
+  return doors::forward<T, instances_for<Taps, Stride>>(problem, tensors, stream, epilogue);
 }
 
 DWCONV_ABI_NAMESPACE_END

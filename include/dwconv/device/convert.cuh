@@ -34,8 +34,8 @@ template <element T>
   }
 }
 
-/// `value` where `mask` is all ones, zero where it is none; never looks at the value as a number, so
-/// that what lies outside an image may be anything.
+/// `value` where `mask` is all ones, zero where it is none; never looks at the value as a number,
+/// so that what lies outside an image may be anything.
 template <element T>
 [[nodiscard]] DWCONV_HOST_DEVICE inline T keep_bits(T value, unsigned mask)
 {

@@ -6,6 +6,7 @@
 #include <dwconv/device/launch.cuh>
 #include <dwconv/dispatch/instances.hpp>
 #include <dwconv/kernels/direct/forward.cuh>
+#include <dwconv/kernels/window/forward.cuh>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/problem/tensors.hpp>
 
@@ -51,6 +52,29 @@ template <typename Instance, typename T, typename Epilogue>
            : choose_direct_index<Instance, layout::nhwc>(call);
 }
 
+template <typename Instance, typename T, typename Epilogue>
+[[nodiscard]] cudaError_t launch_window(forward_call<T, Epilogue> const& call)
+{
+  using config = window_config<T, typename Instance::taps, typename Instance::stride>;
+  launch_shape const shape{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
+                           .block        = dim3(static_cast<unsigned>(call.plan.threads)),
+                           .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};
+  window_params<T> const params{call.plan.problem, call.tensors, call.plan.window,
+                                config::columns_per_thread};
+  return launch(&window_forward_kernel<config, Epilogue>, shape, call.stream, params,
+                call.epilogue);
+}
+
+template <typename Instance, typename T, typename Epilogue>
+[[nodiscard]] cudaError_t launch_instance(forward_call<T, Epilogue> const& call)
+{
+  if constexpr (Instance::family == kernel_family::window) {
+    return launch_window<Instance>(call);
+  } else {
+    return choose_layout<Instance>(call);
+  }
+}
+
 /// Launches the instance that was planned, if it is among those compiled.
 template <typename T, typename Epilogue, typename... Instances>
 [[nodiscard]] status launch_planned(instance_list<Instances...>,
@@ -61,7 +85,7 @@ template <typename T, typename Epilogue, typename... Instances>
   auto const match  = [&]<typename Instance>(Instance) {
     if (found || call.plan.compiled != Instance::shape) { return; }
     found = true;
-    error = choose_layout<Instance>(call);
+    error = launch_instance<Instance>(call);
   };
   (match(Instances{}), ...);
   if (!found) {

@@ -2,27 +2,58 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/problem/static_shape.hpp>
 
 namespace dwconv {
 
-/// One filter and stride to compile a kernel for.
-template <static_taps Taps, static_stride Stride>
+/// One kernel to compile: a family, for a filter and a stride.
+template <kernel_family Family, static_taps Taps, static_stride Stride>
 struct instance {
-  using taps   = Taps;
-  using stride = Stride;
-  static constexpr compiled_shape shape{Taps::extent, Stride::extent};
+  using taps                            = Taps;
+  using stride                          = Stride;
+  static constexpr kernel_family family = Family;
+  static constexpr compiled_shape shape{Family, Taps::extent, Stride::extent};
 };
 
-/// Kernels that a door compiles, the preferred first.
+/// Kernels that a door compiles; of each family, the preferred first.
 template <typename... Instances>
 struct instance_list {
   static constexpr std::array<compiled_shape, sizeof...(Instances)> shapes{Instances::shape...};
 };
 
+template <static_taps Taps, static_stride Stride>
+using window_instance = instance<kernel_family::window, Taps, Stride>;
+template <static_taps Taps, static_stride Stride>
+using direct_instance = instance<kernel_family::direct, Taps, Stride>;
+
 /// What the doors compile when the caller names no filter.
-using default_instances = instance_list<instance<any_taps, any_stride>>;
+using default_instances = instance_list<
+  window_instance<taps<3, 3>, stride<1, 1>>, window_instance<taps<3, 3>, stride<2, 2>>,
+  window_instance<taps<5, 5>, stride<1, 1>>, window_instance<taps<5, 5>, stride<2, 2>>,
+  window_instance<taps<7, 7>, stride<1, 1>>, direct_instance<any_taps, any_stride>>;
+
+namespace instances {
+/// Taps that fit in a thread's registers beside its sums.
+inline constexpr std::int64_t most_window_taps = 49;
+
+template <static_taps Taps, static_stride Stride>
+[[nodiscard]] constexpr auto for_filter()
+{
+  if constexpr (Taps::extent.height * Taps::extent.width <= most_window_taps &&
+                Taps::extent.height <= 7) {
+    return instance_list<window_instance<Taps, Stride>, direct_instance<Taps, Stride>>{};
+  } else {
+    return instance_list<direct_instance<Taps, Stride>>{};
+  }
+}
+}  // namespace instances
+
+/// What the doors compile for one filter and stride: the window family's kernel where the filter is
+/// small, and the direct family's for problems that the other does not take.
+template <static_taps Taps, static_stride Stride>
+using instances_for = decltype(instances::for_filter<Taps, Stride>());
 
 }  // namespace dwconv

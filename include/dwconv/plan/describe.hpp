@@ -62,6 +62,14 @@ namespace description {
       text +=
         "  tile of " + std::to_string(plan.direct.threads) + " neighbouring outputs, one a thread";
       break;
+    case kernel_family::window: {
+      tile_shape const tile = plan.window.tile;
+      text += "\n  tile of " + std::to_string(tile.planes) + " planes of x, " +
+              std::to_string(tile.rows) + " rows by " + std::to_string(tile.columns) +
+              " columns of y, at most " + std::to_string(plan.window.rows_per_thread) +
+              " rows a thread";
+      break;
+    }
   }
   traffic const least = forward_traffic(plan.problem, plan.element);
   text += "\n  " + std::to_string(plan.blocks) + " blocks of " + std::to_string(plan.threads) +

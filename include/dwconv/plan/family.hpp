@@ -8,19 +8,21 @@
 
 namespace dwconv {
 
-/// One way of doing the multiply-adds, in the order the planner asks them.
+/// One way of doing the multiply-adds.
 enum class kernel_family : std::uint8_t {
   direct,  ///< One thread an output; takes every problem.
+  window,  ///< A tile staged in shared memory, a window of sums sliding down it in registers.
 };
 
-/// Every family, the preferred first.
-inline constexpr std::array kernel_families{kernel_family::direct};
+/// Every family, in the order the planner asks them.
+inline constexpr std::array kernel_families{kernel_family::window, kernel_family::direct};
 
-/// The family's own name, as written above.
+/// The name of a family in plans and messages.
 [[nodiscard]] constexpr char const* name_of(kernel_family family) noexcept
 {
   switch (family) {
     case kernel_family::direct: return "direct";
+    case kernel_family::window: return "window";
   }
   return "unknown family";
 }

@@ -9,13 +9,15 @@
 #include <dwconv/core/dtype.hpp>
 #include <dwconv/core/status.hpp>
 #include <dwconv/kernels/direct/policy.hpp>
+#include <dwconv/kernels/window/policy.hpp>
 #include <dwconv/plan/family.hpp>
 #include <dwconv/problem/descriptor.hpp>
 
 namespace dwconv {
 
-/// Filter and stride one kernel is compiled for; zeros stand for any.
+/// A family's kernel, compiled for a filter and a stride; zeros stand for any.
 struct compiled_shape {
+  kernel_family family;
   extent2 taps;
   extent2 stride;
 
@@ -50,6 +52,7 @@ struct forward_plan {
   kernel_family family = kernel_family::direct;
   compiled_shape compiled{};  ///< Which instance of the family.
   direct_policy direct{};     ///< Read when `family` is direct.
+  window_policy window{};     ///< Read when `family` is window.
   std::int64_t blocks = 0;
   int threads         = 0;  ///< Per block.
   int shared_bytes    = 0;  ///< Per block.

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/plan/index_range.hpp>
+#include <dwconv/plan/window_tiles.hpp>
 #include <dwconv/problem/validate.hpp>
 
 namespace dwconv {
@@ -21,12 +25,85 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return elements / per_block + (elements % per_block != 0 ? 1 : 0);
 }
 
-[[nodiscard]] constexpr verdict judge_direct(conv2d_problem const& problem) noexcept
+/// The first kernel of a family that takes a problem, or none.
+[[nodiscard]] constexpr compiled_shape const* find_kernel(
+  kernel_family family, conv2d_problem const& problem,
+  std::span<compiled_shape const> compiled) noexcept
+{
+  for (compiled_shape const& shape : compiled) {
+    if (shape.family == family && shape.takes(problem)) { return &shape; }
+  }
+  return nullptr;
+}
+
+/// Why the direct family cannot take a problem, or null.
+[[nodiscard]] constexpr char const* obstacle_to_direct(conv2d_problem const& problem) noexcept
 {
   bool const coverable = blocks_to_cover(output_elements(problem), direct_threads) <= most_blocks;
-  return {.family   = kernel_family::direct,
-          .eligible = coverable,
-          .reason = coverable ? "takes every problem" : "y needs more blocks than one launch has"};
+  return coverable ? nullptr : "y needs more blocks than one launch has";
+}
+
+/// Why the window family cannot take a problem, or null.
+[[nodiscard]] constexpr char const* obstacle_to_window(conv2d_problem const& p, dtype element,
+                                                       device_facts const& device) noexcept
+{
+  // Counts along one axis, and of planes, are 32-bit there; tensors may be larger.
+  constexpr std::int64_t most_planes = INT32_MAX / 2;
+  constexpr std::int64_t most_extent = 1 << 24;
+  if (p.data_layout != layout::nchw) { return "its tiles are staged in nchw only"; }
+  if (p.dilation != extent2{1, 1}) { return "its window has no holes: the filter is dilated"; }
+  if (p.batch * p.output_channels() > most_planes) { return "y has more planes than it counts"; }
+  std::int64_t const extents[] = {p.input.height, p.input.width, padded_input(p).height,
+                                  padded_input(p).width};
+  if (*std::max_element(std::begin(extents), std::end(extents)) > most_extent) {
+    return "the planes are too long";
+  }
+  if (std::max(p.pad.left, p.pad.right) > 64) {
+    return "the padding is wider than what it stages around a row";
+  }
+
+  int const bytes            = static_cast<int>(size_in_bytes(element));
+  window_policy const policy = choose_window_policy(p, bytes);
+  int const columns          = window_columns(p.filter.height, bytes);
+  int const shared           = window_tiles::shared_bytes(p, policy.tile, bytes, columns);
+  if (shared > device.shared_bytes_per_block) { return "a tile does not fit in shared memory"; }
+  tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
+  return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
+}
+
+/// Why `family` cannot take a problem, or null.
+[[nodiscard]] constexpr char const* obstacle_to(kernel_family family,
+                                                forward_plan const& plan) noexcept
+{
+  switch (family) {
+    case kernel_family::direct: return obstacle_to_direct(plan.problem);
+    case kernel_family::window: return obstacle_to_window(plan.problem, plan.element, plan.device);
+  }
+  return "unknown family";
+}
+
+/// What speaks for a family that can take a problem.
+[[nodiscard]] constexpr char const* merit_of(kernel_family family) noexcept
+{
+  switch (family) {
+    case kernel_family::direct: return "takes every problem";
+    case kernel_family::window: return "reads x once, in tiles";
+  }
+  return "unknown family";
+}
+
+[[nodiscard]] constexpr verdict judge(kernel_family family, forward_plan const& plan,
+                                      std::span<compiled_shape const> compiled,
+                                      std::optional<kernel_family> only) noexcept
+{
+  if (only.has_value() && *only != family) {
+    return {family, false, "another family is asked for"};
+  }
+  if (find_kernel(family, plan.problem, compiled) == nullptr) {
+    return {family, false, "no kernel of it is compiled for this filter and stride"};
+  }
+  char const* const obstacle = obstacle_to(family, plan);
+  return {family, obstacle == nullptr, obstacle == nullptr ? merit_of(family) : obstacle};
 }
 
 constexpr void fill_direct(forward_plan& plan) noexcept
@@ -37,6 +114,24 @@ constexpr void fill_direct(forward_plan& plan) noexcept
   plan.blocks       = blocks_to_cover(output_elements(plan.problem), direct_threads);
   plan.threads      = direct_threads;
   plan.shared_bytes = 0;
+}
+
+constexpr void fill_window(forward_plan& plan) noexcept
+{
+  int const bytes   = static_cast<int>(size_in_bytes(plan.element));
+  int const columns = window_columns(plan.problem.filter.height, bytes);
+  plan.window       = choose_window_policy(plan.problem, bytes);
+  plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
+  plan.threads      = plan.window.threads;
+  plan.shared_bytes = window_tiles::shared_bytes(plan.problem, plan.window.tile, bytes, columns);
+}
+
+constexpr void fill(forward_plan& plan) noexcept
+{
+  switch (plan.family) {
+    case kernel_family::direct: fill_direct(plan); break;
+    case kernel_family::window: fill_window(plan); break;
+  }
 }
 
 /// What keeps a problem from a kernel compiled for one filter and stride.
@@ -64,43 +159,56 @@ constexpr void fill_direct(forward_plan& plan) noexcept
   return {};
 }
 
+/// What is said where no family takes a problem.
+[[nodiscard]] constexpr status no_family(conv2d_problem const& problem,
+                                         std::span<compiled_shape const> compiled,
+                                         std::optional<kernel_family> only) noexcept
+{
+  if (compiled.empty()) {
+    return {.code = status_code::mismatch, .argument = "number of compiled kernels", .limit = 1};
+  }
+  if (status const s = mismatch_of(problem, compiled.back()); !s.ok()) { return s; }
+  if (only.has_value() && *only != kernel_family::direct) {
+    return {.code     = status_code::mismatch,
+            .argument = "family asked for",
+            .value    = static_cast<std::int64_t>(*only),
+            .limit    = static_cast<std::int64_t>(kernel_family::direct)};
+  }
+  return {.code     = status_code::too_large,
+          .argument = "number of elements of y",
+          .value    = output_elements(problem),
+          .limit    = most_blocks * direct_threads};
+}
+
 }  // namespace planning
 
 /// Chooses how to compute `problem`: a pure function of its arguments, with no GPU needed.
 ///
-/// @param problem  What is asked; need not be valid.
-/// @param element  Element type of x, filter and y.
-/// @param device   The GPU to plan for.
-/// @param compiled The instances there are, the preferred first; the first that takes the problem
-/// is planned.
+/// @param compiled The kernels there are; of a family's, the first that takes the problem is
+/// planned.
+/// @param only     Asks for one family, for comparisons; the plan has an outcome if that one cannot
+/// take the problem.
 /// @return A plan whose `outcome` says what is wrong with the problem, if anything.
 [[nodiscard]] constexpr forward_plan plan_forward(conv2d_problem const& problem, dtype element,
                                                   device_facts const& device,
-                                                  std::span<compiled_shape const> compiled) noexcept
+                                                  std::span<compiled_shape const> compiled,
+                                                  std::optional<kernel_family> only = {}) noexcept
 {
   forward_plan plan{
     .outcome = validate(problem), .problem = problem, .element = element, .device = device};
   if (!plan.outcome.ok()) { return plan; }
 
-  plan.verdicts[0] = planning::judge_direct(problem);
-  if (!plan.verdicts[0].eligible) {
-    plan.outcome = {.code     = status_code::too_large,
-                    .argument = "number of elements of y",
-                    .value    = output_elements(problem),
-                    .limit    = planning::most_blocks * direct_threads};
-    return plan;
-  }
-  for (compiled_shape const& shape : compiled) {
-    if (shape.takes(problem)) {
-      plan.family   = kernel_family::direct;
-      plan.compiled = shape;
-      planning::fill_direct(plan);
-      return plan;
+  bool chosen = false;
+  for (std::size_t f = 0; f < kernel_families.size(); ++f) {
+    plan.verdicts[f] = planning::judge(kernel_families[f], plan, compiled, only);
+    if (plan.verdicts[f].eligible && !chosen) {
+      chosen        = true;
+      plan.family   = kernel_families[f];
+      plan.compiled = *planning::find_kernel(plan.family, problem, compiled);
+      planning::fill(plan);
     }
   }
-  plan.outcome = compiled.empty() ? status{.code     = status_code::mismatch,
-                                           .argument = "number of compiled instances"}
-                                  : planning::mismatch_of(problem, compiled.back());
+  if (!chosen) { plan.outcome = planning::no_family(problem, compiled, only); }
   return plan;
 }
 

@@ -9,6 +9,7 @@ namespace dwconv {
 
 /// How a tile moves between memory and shared memory.
 enum class mover : std::uint8_t {
+  newest,   ///< The last of the others that the architecture compiled for has.
   vectors,  ///< Through registers, 16 bytes at a time; sm_75 and newer.
   async,    ///< In by 16-byte asynchronous copies, out as `vectors`; sm_80 and newer.
   bulk,     ///< In and out by the copy engine, a run at a time; sm_90 and newer.
@@ -17,6 +18,7 @@ enum class mover : std::uint8_t {
 [[nodiscard]] constexpr char const* name_of(mover how) noexcept
 {
   switch (how) {
+    case mover::newest: return "newest";
     case mover::vectors: return "vectors";
     case mover::async: return "async";
     case mover::bulk: return "bulk";
@@ -24,10 +26,12 @@ enum class mover : std::uint8_t {
   return "unknown mover";
 }
 
-/// The fastest mover of an architecture, by ten times major plus minor.
-[[nodiscard]] constexpr mover best_mover(int compute_capability) noexcept
+/// What `newest` stands for on an architecture, given as ten times major plus minor.
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr mover mover_for(int compute_capability) noexcept
 {
-  return compute_capability >= 90 ? mover::bulk : compute_capability >= 80 ? mover::async : mover::vectors;
+  return compute_capability >= 90   ? mover::bulk
+         : compute_capability >= 80 ? mover::async
+                                    : mover::vectors;
 }
 
 }  // namespace dwconv

@@ -24,12 +24,14 @@ struct tile_source {
   int memory_pitch;
   int staged_pitch;
 
-  __device__ tile_source(T const* x, tile_geometry const& g, tile_frame const& f, tile_position const& t)
+  __device__ tile_source(T const* x, tile_geometry const& g, tile_frame const& f,
+                         tile_position const& t)
     : begin{x}, end{x + g.planes * f.input_height * f.input_width}
   {
-    first = x + ((t.plane * f.input_height + t.input_row) * f.input_width + t.input_column);
-    runs  = g.whole_rows ? 1 : t.input_rows;
-    count = g.whole_rows ? ((t.planes - 1) * f.input_height + t.input_rows) * f.input_width : t.input_columns;
+    first        = x + ((t.plane * f.input_height + t.input_row) * f.input_width + t.input_column);
+    runs         = g.whole_rows ? 1 : t.input_rows;
+    count        = g.whole_rows ? ((t.planes - 1) * f.input_height + t.input_rows) * f.input_width
+                                : t.input_columns;
     memory_pitch = f.input_width;
     staged_pitch = g.input_pitch;
   }
@@ -47,7 +49,9 @@ __device__ void copy_ends(T* to, T const* from, int count, run_cut cut, int star
 {
   int const head = cut.has_pieces() ? cut.first : count;
   int const tail = cut.has_pieces() ? cut.last : count;
+#pragma unroll 1
   for (int e = start; e < head; e += step) { to[e] = from[e]; }
+#pragma unroll 1
   for (int e = tail + start; e < count; e += step) { to[e] = from[e]; }
 }
 
@@ -81,7 +85,9 @@ class bulk_tile_load {
  private:
   [[nodiscard]] static __device__ unsigned bytes_of(run_cut cut)
   {
-    return cut.has_pieces() ? static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T)) : 0;
+    return cut.has_pieces()
+             ? static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T))
+             : 0;
   }
 
   __device__ void move(T* to, T const* run, run_cut cut)
@@ -102,9 +108,13 @@ class bulk_tile_load {
 
   __device__ void start_rows(tile_source<T> const& source, T* staged)
   {
-    auto const row_at = [&](int r) { return source.first + static_cast<std::int64_t>(r) * source.memory_pitch; };
-    auto const cut_of = [&](int r) { return cut_outwards(row_at(r), source.count, source.begin, source.end); };
-    unsigned bytes    = 0;
+    auto const row_at = [&](int r) {
+      return source.first + static_cast<std::int64_t>(r) * source.memory_pitch;
+    };
+    auto const cut_of = [&](int r) {
+      return cut_outwards(row_at(r), source.count, source.begin, source.end);
+    };
+    unsigned bytes = 0;
     for (int r = lane_index(); r < source.runs; r += warp_lanes) {
       bytes += bytes_of(cut_of(r));
       copy_ends(staged + r * source.staged_pitch, row_at(r), source.count, cut_of(r), 0, 1);

@@ -34,8 +34,7 @@ struct tile_frame {
       pad_top{static_cast<int>(p.pad.top)},
       pad_left{static_cast<int>(p.pad.left)},
       multiplier{static_cast<int>(p.multiplier)}
-  {
-  }
+  {}
 };
 
 /// One tile: its outputs, and the part of x under them that is on the image.
@@ -51,8 +50,10 @@ struct tile_position {
   int input_column;  ///< First staged column of x.
   int input_columns;
 
-  /// Tile number `index`: along a row first, then down a plane, then from plane to plane, as memory goes.
-  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr tile_position of(tile_geometry const& g, tile_frame const& f,
+  /// Tile number `index`: along a row first, then down a plane, then from plane to plane, as memory
+  /// goes.
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr tile_position of(tile_geometry const& g,
+                                                                     tile_frame const& f,
                                                                      std::int32_t index) noexcept
   {
     std::int32_t const down  = g.windows.quotient(index);
@@ -72,12 +73,13 @@ struct tile_position {
     t.input_row      = top > 0 ? top : 0;
     t.input_rows     = at_most(bottom, f.input_height) - t.input_row;
     t.input_column   = g.whole_rows || left < 0 ? 0 : left;
-    t.input_columns  = g.whole_rows ? f.input_width : at_most(right, f.input_width) - t.input_column;
+    t.input_columns = g.whole_rows ? f.input_width : at_most(right, f.input_width) - t.input_column;
     return t;
   }
 
  private:
-  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int at_most(int limit, std::int64_t value) noexcept
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int at_most(int limit,
+                                                                std::int64_t value) noexcept
   {
     return value < limit ? static_cast<int>(value) : limit;
   }

@@ -12,8 +12,8 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// A tile of y on its way out of shared memory: contiguous runs, one for whole planes, else one a plane's strip, or one
-/// a row where rows are not whole.
+/// A tile of y on its way out of shared memory: contiguous runs, one for whole planes, else one a
+/// plane's strip, or one a row where rows are not whole.
 template <typename T>
 struct tile_target {
   T* y;
@@ -21,7 +21,8 @@ struct tile_target {
   tile_frame const& f;
   tile_position const& t;
 
-  /// First output of plane `plane` of the tile (input plane times multiplier, counted from the tile's first).
+  /// First output of plane `plane` of the tile (input plane times multiplier, counted from the
+  /// tile's first).
   [[nodiscard]] __device__ T* first(int plane) const
   {
     std::int64_t const in_y = t.plane * f.multiplier + plane;
@@ -41,7 +42,9 @@ struct tile_target {
   }
   [[nodiscard]] __device__ int run_length() const
   {
-    return g.whole_planes ? planes() * g.output_plane : g.whole_rows ? t.rows * f.output_width : t.columns;
+    return g.whole_planes ? planes() * g.output_plane
+           : g.whole_rows ? t.rows * f.output_width
+                          : t.columns;
   }
 
   struct run {
@@ -54,7 +57,8 @@ struct tile_target {
     if (g.whole_rows) { return {first(index), kept(area, index)}; }
     int const plane = index / t.rows;
     int const row   = index - plane * t.rows;
-    return {first(plane) + static_cast<std::int64_t>(row) * f.output_width, kept(area, plane) + row * g.output_pitch};
+    return {first(plane) + static_cast<std::int64_t>(row) * f.output_width,
+            kept(area, plane) + row * g.output_pitch};
   }
 };
 
@@ -70,8 +74,9 @@ __device__ void bulk_tile_store(tile_target<T> const& target, T* area)
     auto const [memory, kept] = target.run_at(area, r);
     run_cut const whole       = cut_inwards(memory, length, copy_bytes);
     if (whole.has_pieces() && (!one_run || lane_index() == 0)) {
-      bulk_store(memory + whole.first, kept + whole.first,
-                 static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
+      bulk_store(
+        memory + whole.first, kept + whole.first,
+        static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
     }
     copy_ends(memory, kept, length, whole, one_run ? lane_index() : 0, one_run ? warp_lanes : 1);
   }
@@ -79,7 +84,8 @@ __device__ void bulk_tile_store(tile_target<T> const& target, T* area)
   bulk_wait_read<0>();  // the block's shared memory must outlive the copy
 }
 
-/// Writes a tile out through registers, 16 bytes at a time, shared out among all threads; the block has synchronised.
+/// Writes a tile out through registers, 16 bytes at a time, shared out among all threads; the block
+/// has synchronised.
 template <typename T>
 __device__ void vector_tile_store(tile_target<T> const& target, T* area)
 {
