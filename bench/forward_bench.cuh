@@ -20,14 +20,9 @@ template <dwconv::element T>
 [[nodiscard]] dwconv::forward_plan forward_plan_for(bench_session const& session,
                                                     dwconv::conv2d_problem const& problem)
 {
-  auto const plan = dwconv::make_forward_plan<T>(problem, session.device);
+  auto const plan = dwconv::make_forward_plan<T>(problem, session.device, session.options.family);
   if (!plan.outcome.ok()) { throw cell_refused{plan.outcome.message()}; }
   if (problem.batch == 0) { throw cell_refused{"batch is 0: there is nothing to time"}; }
-  auto const wanted = session.options.family;
-  if (wanted && *wanted != plan.family) {
-    throw cell_refused{std::string{"planned "} + name_of(plan.family) + ", not " +
-                       name_of(*wanted)};
-  }
   return plan;
 }
 

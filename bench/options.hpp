@@ -41,7 +41,7 @@ inline void print_help()
     "  [--directions=A,B]   of forward\n"
     "  [--dtypes=A,B]       of float32, float16, bfloat16, float64\n"
     "  [--layouts=A,B]      of nchw, nhwc\n"
-    "  [--family=NAME]      only cells planned for this kernel family\n"
+    "  [--family=NAME]      this kernel family instead of the planned one\n"
     "  [--runs=N]           timed cold runs per cell, the median counts (default 25)\n"
     "  [--check=0|1]        compare sampled outputs with a reference first (default 1)\n"
     "and Google Benchmark's:\n");

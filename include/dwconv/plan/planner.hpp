@@ -65,7 +65,7 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   int const bytes            = static_cast<int>(size_in_bytes(element));
   window_policy const policy = choose_window_policy(p, bytes);
   int const columns          = window_columns(p.filter.height, bytes);
-  int const shared           = window_tiles::shared_bytes(p, policy.tile, bytes, columns);
+  std::int64_t const shared  = window_tiles::shared_bytes(p, policy.tile, bytes, columns);
   if (shared > device.shared_bytes_per_block) { return "a tile does not fit in shared memory"; }
   tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
   return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
@@ -123,7 +123,8 @@ constexpr void fill_window(forward_plan& plan) noexcept
   plan.window       = choose_window_policy(plan.problem, bytes);
   plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
   plan.threads      = plan.window.threads;
-  plan.shared_bytes = window_tiles::shared_bytes(plan.problem, plan.window.tile, bytes, columns);
+  plan.shared_bytes =
+    static_cast<int>(window_tiles::shared_bytes(plan.problem, plan.window.tile, bytes, columns));
 }
 
 constexpr void fill(forward_plan& plan) noexcept

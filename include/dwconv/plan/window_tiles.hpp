@@ -13,21 +13,55 @@ namespace dwconv {
 namespace window_tiles {
 
 /// What a tile aims for. Several blocks share a multiprocessor, one computing while others wait for
-/// memory.
+/// memory: what is best is small enough for that and large enough to read few rows twice.
 struct aims {
-  int threads;          ///< Of a block.
+  int threads;          ///< Of a block with whole planes.
   int rows_per_thread;  ///< Longest walk of a thread.
-  int strip_rows;       ///< Output rows of a tile that is a part of a plane.
-  int shared_bytes;     ///< Of a block.
+  int strip_rows;   ///< Fewest output rows of a tile that is a part of a plane, where there are as
+                    ///< many.
+  int strip_bytes;  ///< Shared memory up to which a strip grows beyond that.
+  int most_cut_bytes;    ///< The same where rows are cut.
+  int most_strip_bytes;  ///< Shared memory from which on it shrinks below that.
+  int planes_bytes;      ///< Shared memory up to which whole planes are added.
 };
 
-/// H200, CUDA 13.0, zoo: chosen among walks of 7 to 56 rows, strips of 6 to 64, tiles of 6 to 150
-/// KiB.
-inline constexpr aims aims_sm90{
-  .threads = 96, .rows_per_thread = 14, .strip_rows = 16, .shared_bytes = 72 * 1024};
+// H200, CUDA 13.0, float and half, shapes of the zoo; found by trying walks of 4 to 56 rows, strips
+// of 8 to 64 rows and 160 to 640 columns, 1 to 128 planes. docs/tuning.md has the figures.
+inline constexpr aims small_filter_sm90{.threads          = 96,
+                                        .rows_per_thread  = 16,
+                                        .strip_rows       = 16,
+                                        .strip_bytes      = 26 * 1024,
+                                        .most_cut_bytes   = 40 * 1024,
+                                        .most_strip_bytes = 72 * 1024,
+                                        .planes_bytes     = 36 * 1024};
+inline constexpr aims middle_filter_sm90{.threads          = 64,
+                                         .rows_per_thread  = 16,
+                                         .strip_rows       = 16,
+                                         .strip_bytes      = 26 * 1024,
+                                         .most_cut_bytes   = 40 * 1024,
+                                         .most_strip_bytes = 72 * 1024,
+                                         .planes_bytes     = 36 * 1024};
+// A 7x7 walk re-reads six rows: longer walks, and as many planes as it takes to fill a block with
+// them.
+inline constexpr aims large_filter_sm90{.threads          = 64,
+                                        .rows_per_thread  = 28,
+                                        .strip_rows       = 16,
+                                        .strip_bytes      = 52 * 1024,
+                                        .most_cut_bytes   = 40 * 1024,
+                                        .most_strip_bytes = 100 * 1024,
+                                        .planes_bytes     = 76 * 1024};
 
-/// Longest stretch of a row that one tile takes.
-inline constexpr int most_columns = 640;
+[[nodiscard]] constexpr aims aims_for(std::int64_t filter_height) noexcept
+{
+  return filter_height <= 3   ? small_filter_sm90
+         : filter_height <= 5 ? middle_filter_sm90
+                              : large_filter_sm90;
+}
+
+/// Threads of a warp; longest stretch of a row that one tile takes; largest plane that is not cut.
+inline constexpr int warp_size          = 32;
+inline constexpr int most_columns       = 512;
+inline constexpr int most_plane_outputs = 4096;
 
 /// Splits `whole` into as few equal parts of at most `most` as it takes, and returns a part.
 [[nodiscard]] constexpr int even_part(std::int64_t whole, int most) noexcept
@@ -36,8 +70,8 @@ inline constexpr int most_columns = 640;
   return static_cast<int>(geometry::divide_up(whole, parts));
 }
 
-[[nodiscard]] constexpr int shared_bytes(conv2d_problem const& p, tile_shape tile,
-                                         int element_bytes, int columns) noexcept
+[[nodiscard]] constexpr std::int64_t shared_bytes(conv2d_problem const& p, tile_shape tile,
+                                                  int element_bytes, int columns) noexcept
 {
   tile_geometry const g = lay_out_tile(p, tile, element_bytes, window_overhang(p, columns));
   return 128 + (g.input_size + g.output_size) * element_bytes;
@@ -45,49 +79,49 @@ inline constexpr int most_columns = 640;
 
 }  // namespace window_tiles
 
-/// Chooses a tile: whole planes where several fit, else strips of full rows, else parts of rows. By
-/// ranges, not by sizes.
+/// Chooses a tile: whole planes where they are small, else strips of full rows, else parts of rows.
+/// Goes by ranges, never by single sizes. The problem's planes have extents of at most 2^24.
 [[nodiscard]] constexpr window_policy choose_window_policy(conv2d_problem const& p,
                                                            int element_bytes) noexcept
 {
   using namespace window_tiles;
-  constexpr aims aim  = aims_sm90;
+  aims const aim      = aims_for(p.filter.height);
   extent2 const out   = output_extent(p);
   int const columns   = window_columns(p.filter.height, element_bytes);
   auto const bytes_of = [&](tile_shape tile) {
     return shared_bytes(p, tile, element_bytes, columns);
   };
+  auto const height = static_cast<int>(out.height);
+  tile_shape const plane{.planes = 1, .rows = height, .columns = static_cast<int>(out.width)};
+  bool const whole =
+    out.height * out.width <= most_plane_outputs && bytes_of(plane) <= aim.planes_bytes;
 
   window_policy policy{};
-  policy.tile = {.planes  = 1,
-                 .rows    = even_part(out.height, aim.strip_rows),
-                 .columns = even_part(out.width, most_columns)};
-  tile_shape const plane{.planes  = 1,
-                         .rows    = static_cast<int>(std::min<std::int64_t>(out.height, 1 << 20)),
-                         .columns = static_cast<int>(std::min<std::int64_t>(out.width, 1 << 20))};
-  if (out.height * out.width <= 4096 && bytes_of(plane) <= aim.shared_bytes / 2) {
-    policy.tile = plane;
-  }
-  while (policy.tile.rows > 1 && bytes_of(policy.tile) > aim.shared_bytes) {
-    policy.tile.rows = (policy.tile.rows + 1) / 2;
-  }
-
-  policy.rows_per_thread     = even_part(policy.tile.rows, aim.rows_per_thread);
-  auto const pieces_of_plane = [&] {
-    return geometry::divide_up(policy.tile.columns, columns) *
-           geometry::divide_up(policy.tile.rows, policy.rows_per_thread) * p.multiplier;
-  };
-  if (policy.tile.columns > 256) { policy.rows_per_thread = policy.tile.rows; }
-  if (policy.tile == plane) {
-    std::int64_t const wanted = geometry::divide_up(aim.threads, pieces_of_plane());
-    policy.tile.planes        = static_cast<int>(std::min(wanted, p.batch * p.channels));
-    while (policy.tile.planes > 1 && bytes_of(policy.tile) > aim.shared_bytes / 2) {
-      --policy.tile.planes;
+  tile_shape& tile = policy.tile;
+  tile             = plane;
+  if (!whole) {
+    tile.columns = even_part(out.width, most_columns);
+    tile.rows    = std::min(height, aim.strip_rows);
+    while (tile.rows < height && bytes_of({1, 2 * tile.rows, tile.columns}) <= aim.strip_bytes) {
+      tile.rows *= 2;
     }
+    tile.rows            = even_part(height, tile.rows);
+    int const most_bytes = tile.columns < out.width ? aim.most_cut_bytes : aim.most_strip_bytes;
+    while (tile.rows > 1 && bytes_of(tile) > most_bytes) { tile.rows = (tile.rows + 1) / 2; }
   }
-  std::int64_t const pieces = pieces_of_plane() * policy.tile.planes;
-  policy.threads =
-    static_cast<int>(std::min<std::int64_t>(geometry::divide_up(pieces, 32) * 32, window_threads));
+  policy.rows_per_thread = even_part(tile.rows, aim.rows_per_thread);
+
+  std::int64_t const pieces_of_plane = geometry::divide_up(tile.columns, columns) *
+                                       geometry::divide_up(tile.rows, policy.rows_per_thread) *
+                                       p.multiplier;
+  if (whole) {
+    std::int64_t const threads = pieces_of_plane >= warp_size ? 2 * aim.threads : aim.threads;
+    tile.planes                = static_cast<int>(
+      std::clamp<std::int64_t>(threads / pieces_of_plane, 1, p.batch * p.channels));
+    while (tile.planes > 1 && bytes_of(tile) > aim.planes_bytes) { --tile.planes; }
+  }
+  std::int64_t const warps = geometry::divide_up(pieces_of_plane * tile.planes, warp_size);
+  policy.threads = static_cast<int>(std::min<std::int64_t>(warps * warp_size, window_threads));
   return policy;
 }
 

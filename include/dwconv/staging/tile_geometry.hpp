@@ -31,17 +31,16 @@ inline constexpr int copy_bytes = 16;
 /// follow each other without a gap and move as one run; a window of columns moves as one run a row.
 struct tile_geometry {
   tile_shape tile;
-  int input_rows;       ///< Most rows of x staged for a plane.
-  int input_pitch;      ///< From one staged row to the next.
-  int input_plane;      ///< From one staged plane to the next.
-  int input_slack;      ///< Readable elements before the first staged row and after the last one.
-  int input_size;       ///< Of the whole staging area.
-  int output_pitch;     ///< From one row of results to the next.
-  int output_plane;     ///< From one plane of results to the next.
-  int output_size;      ///< Of the whole result area.
-  bool whole_rows;      ///< The tile has full rows.
-  bool whole_planes;    ///< The tile has full planes.
-  std::int64_t planes;  ///< Input planes of the problem.
+  int input_pitch;            ///< From one staged row to the next.
+  std::int64_t input_plane;   ///< From one staged plane to the next.
+  int input_slack;            ///< Readable elements before the first staged row and after the last.
+  std::int64_t input_size;    ///< Of the whole staging area.
+  int output_pitch;           ///< From one row of results to the next.
+  std::int64_t output_plane;  ///< From one plane of results to the next.
+  std::int64_t output_size;   ///< Of the whole result area.
+  bool whole_rows;            ///< The tile has full rows.
+  bool whole_planes;          ///< The tile has full planes.
+  std::int64_t planes;        ///< Input planes of the problem.
   std::int64_t tiles;
   fast_divisor<std::int32_t> strips;   ///< Tiles down a plane.
   fast_divisor<std::int32_t> windows;  ///< Tiles along a row.
@@ -49,7 +48,8 @@ struct tile_geometry {
 
 namespace geometry {
 
-[[nodiscard]] constexpr int round_up(int value, int multiple) noexcept
+template <typename Integer>
+[[nodiscard]] constexpr Integer round_up(Integer value, int multiple) noexcept
 {
   return (value + multiple - 1) / multiple * multiple;
 }
@@ -87,28 +87,31 @@ namespace geometry {
   g.whole_planes = g.whole_rows && tile.rows >= out.height;
   g.planes       = p.batch * p.channels;
 
-  std::int64_t const rows_met = (tile.rows - 1) * p.stride.height + span.height;
-  std::int64_t const cols_met = (tile.columns - 1) * p.stride.width + span.width;
-  g.input_rows                = static_cast<int>(std::min(rows_met, p.input.height));
-  g.input_pitch               = g.whole_rows ? static_cast<int>(p.input.width)
-                                             : geometry::congruent_pitch(
-                                                 static_cast<int>(std::min(cols_met, p.input.width)) + 2 * piece,
-                                                 p.input.width, piece);
-  g.input_plane               = static_cast<int>(p.input.height) * g.input_pitch;
-  g.input_slack               = geometry::round_up(reach, piece) + piece;
-  int const staged = g.whole_planes ? tile.planes * g.input_plane : g.input_rows * g.input_pitch;
-  g.input_size     = geometry::round_up(2 * g.input_slack + staged, 128 / element_bytes);
+  std::int64_t const rows_met   = (tile.rows - 1) * p.stride.height + span.height;
+  std::int64_t const cols_met   = (tile.columns - 1) * p.stride.width + span.width;
+  std::int64_t const input_rows = std::min(rows_met, p.input.height);
+  std::int64_t const input_cols = std::min(cols_met, p.input.width);
 
-  auto const width = static_cast<int>(std::min<std::int64_t>(tile.columns, out.width));
-  auto const rows  = static_cast<int>(std::min<std::int64_t>(tile.rows, out.height));
-  g.output_pitch   = g.whole_rows ? static_cast<int>(out.width)
-                                  : geometry::congruent_pitch(width + piece, out.width, piece);
-  // Whole planes of results follow each other as in memory; the strips of several planes do not
-  // touch there.
-  g.output_plane = g.whole_planes ? rows * g.output_pitch
-                                  : geometry::round_up(rows * g.output_pitch + 2 * piece, piece);
-  g.output_size  = geometry::round_up(
-     tile.planes * static_cast<int>(p.multiplier) * g.output_plane + 2 * piece, 128 / element_bytes);
+  g.input_pitch = g.whole_rows ? static_cast<int>(p.input.width)
+                               : geometry::congruent_pitch(static_cast<int>(input_cols) + 2 * piece,
+                                                           p.input.width, piece);
+  g.input_plane = p.input.height * g.input_pitch;
+  g.input_slack = geometry::round_up(reach, piece) + piece;
+  std::int64_t const staged =
+    g.whole_planes ? tile.planes * g.input_plane : input_rows * g.input_pitch;
+  g.input_size = geometry::round_up(2 * g.input_slack + staged, 128 / element_bytes);
+
+  std::int64_t const width = std::min<std::int64_t>(tile.columns, out.width);
+  std::int64_t const rows  = std::min<std::int64_t>(tile.rows, out.height);
+  g.output_pitch           = g.whole_rows
+                               ? static_cast<int>(out.width)
+                               : geometry::congruent_pitch(static_cast<int>(width) + piece, out.width, piece);
+  // Whole planes of results follow each other as in memory; strips of several planes do not touch
+  // there.
+  std::int64_t const results = rows * g.output_pitch;
+  g.output_plane = g.whole_planes ? results : geometry::round_up(results + 2 * piece, piece);
+  g.output_size  = geometry::round_up(tile.planes * p.multiplier * g.output_plane + 2 * piece,
+                                      128 / element_bytes);
 
   g.strips = fast_divisor<std::int32_t>(
     static_cast<std::int32_t>(geometry::divide_up(out.height, tile.rows)));

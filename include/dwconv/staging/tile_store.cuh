@@ -42,7 +42,7 @@ struct tile_target {
   }
   [[nodiscard]] __device__ int run_length() const
   {
-    return g.whole_planes ? planes() * g.output_plane
+    return g.whole_planes ? planes() * static_cast<int>(g.output_plane)
            : g.whole_rows ? t.rows * f.output_width
                           : t.columns;
   }

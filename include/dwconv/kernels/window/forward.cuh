@@ -23,6 +23,7 @@ struct window_config {
   static constexpr extent2 stride         = Stride::extent;
   static constexpr mover how              = Mover;
   static constexpr int columns_per_thread = window_columns(Taps::extent.height, sizeof(T));
+  static constexpr int blocks             = window_blocks(Taps::extent.height, sizeof(T));
 };
 
 /// Gives one finished row of a piece to the epilogue and keeps the results for the store.
@@ -56,7 +57,7 @@ struct window_retire {
 /// order of memory, several at a time on one multiprocessor: while one waits for its tile another
 /// computes.
 template <typename Config, typename Epilogue>
-__global__ void __launch_bounds__(window_threads, 1)
+__global__ void __launch_bounds__(window_threads, Config::blocks)
   window_forward_kernel(window_params<typename Config::element_type> const p,
                         Epilogue const epilogue)
 {

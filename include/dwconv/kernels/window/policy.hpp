@@ -25,7 +25,16 @@ inline constexpr int window_threads = 256;
 [[nodiscard]] constexpr int window_columns(std::int64_t filter_height, int element_bytes) noexcept
 {
   if (element_bytes == 2) { return 6; }
-  return element_bytes == 8 || filter_height <= 3 ? 3 : 5;
+  return element_bytes == 4 && filter_height > 3 && filter_height <= 5 ? 5 : 3;
+}
+
+/// Blocks of the most threads that a multiprocessor's registers shall hold: what caps a thread's
+/// registers. As many as the compiler manages without spilling, for every architecture that CI
+/// compiles for.
+[[nodiscard]] constexpr int window_blocks(std::int64_t filter_height, int element_bytes) noexcept
+{
+  if (filter_height > 3 || element_bytes == 8) { return 1; }
+  return element_bytes == 4 ? 3 : 2;
 }
 
 /// Elements of a row that one thread may read past those it needs: its outputs may be cut short by
