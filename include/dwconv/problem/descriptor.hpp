@@ -18,7 +18,7 @@ namespace dwconv {
 ///     row           = i * stride.height + r * dilation.height - pad.top
 ///     column        = j * stride.width + s * dilation.width - pad.left
 ///
-/// over the taps that fall on the image; the others are skipped, as if x were zero there. There are
+/// over the taps that fall on the image; the others add nothing, as if x were zero there. There are
 /// `channels * multiplier` output channels.
 struct conv2d_problem {
   std::int64_t batch;     ///< Images; 0 is a success that launches nothing.
