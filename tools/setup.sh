@@ -4,7 +4,7 @@
 # missing. Not the CUDA Toolkit: that has to be there.
 set -euo pipefail
 
-packages=(cmake ninja-build g++ python3 catch2 libboost-context-dev libbenchmark-dev libpng-dev)
+packages=(cmake ninja-build g++ python3 catch2 libboost-context-dev libbenchmark-dev libpng-dev doxygen)
 
 if ! command -v nvcc >/dev/null && ! [ -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ]; then
   echo "setup: no nvcc on PATH or in ${CUDA_HOME:-/usr/local/cuda}/bin: install the CUDA Toolkit 12.4 or newer" >&2
