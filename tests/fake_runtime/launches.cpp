@@ -7,6 +7,19 @@
 
 using dwconv::layout;
 
+namespace {
+
+std::set<std::string> kernels_launched()
+{
+  std::set<std::string> kernels;
+  for (auto const& call : fake_cudart::calls()) {
+    if (is_launch(call)) { kernels.insert(call.kernel); }
+  }
+  return kernels;
+}
+
+}  // namespace
+
 TEST_CASE("forward launches once, on the caller's stream, the planned grid", "[launches]")
 {
   fake_cudart::reset();
@@ -68,12 +81,18 @@ TEST_CASE("each layout, dtype and static filter has a kernel of its own", "[laun
   REQUIRE(subject::forward(modest, somewhere(), callers_stream).ok());
   REQUIRE(subject::forward(channels_last, somewhere(), callers_stream).ok());
   REQUIRE(subject::forward(modest, somewhere<double>(), callers_stream).ok());
+  REQUIRE(subject::forward_3x3(channels_last, somewhere(), callers_stream).ok());
+  CHECK(kernels_launched().size() == 4);
+}
+
+TEST_CASE("a filter that both doors compile for has one kernel for both", "[launches]")
+{
+  fake_cudart::reset();
+  REQUIRE(subject::plan(modest, 0).family == dwconv::kernel_family::window);
+  REQUIRE(subject::forward(modest, somewhere(), callers_stream).ok());
   REQUIRE(subject::forward_3x3(modest, somewhere(), callers_stream).ok());
-  std::set<std::string> kernels;
-  for (auto const& call : fake_cudart::calls()) {
-    if (is_launch(call)) { kernels.insert(call.kernel); }
-  }
-  CHECK(kernels.size() == 4);
+  CHECK(launches() == 2);
+  CHECK(kernels_launched().size() == 1);
 }
 
 TEST_CASE("batch 0 succeeds and launches nothing", "[launches]")

@@ -89,7 +89,7 @@ TEST_CASE("a plan for another dtype or instance launches nothing", "[refusals]")
   fake_cudart::reset();
   auto plan = subject::plan(modest, 0);
   CHECK(subject::run(plan, somewhere<double>(), callers_stream).code == status_code::mismatch);
-  plan.compiled = {{7, 7}, {1, 1}};
+  plan.compiled = {dwconv::kernel_family::direct, {7, 7}, {1, 1}};
   CHECK(subject::run(plan, somewhere(), callers_stream).code == status_code::mismatch);
   CHECK(launches() == 0);
 }

@@ -7,7 +7,8 @@
 #include "forward/scenario.hpp"
 #include "support/catch.hpp"
 
-/// Many small cases, compared exactly. On a GPU thousands of them share buffers, since allocation
+/// Many small cases, compared exactly, each through the door and, where that takes another family,
+/// through the direct family as well. On a GPU thousands of them share buffers, since allocation
 /// and copies take far longer than the kernels; in emulation each has its own, so that
 /// AddressSanitizer knows where a tensor ends.
 template <typename T>
@@ -17,17 +18,15 @@ class case_queue {
 
   void add(dwconv::conv2d_problem const& problem, std::uint64_t seed)
   {
-    forward_case<T> c = integer_case<T>(problem, seed);
-    // Gaps of NaN between cases; of odd lengths, so that tensors start at every alignment.
-    auto const gap = static_cast<std::size_t>(32 + seed % 9);
-    places_.push_back({append(x_, c.x, gap), append(filter_, c.filter, gap),
-                       append(y_, std::vector<T>(y_size(problem), nan()), gap)});
-    cases_.push_back(std::move(c));
     ++count_;
-    if (cases_.size() == most_at_once) { flush(); }
+    enqueue(problem, seed, false);
+    if (!window_takes<T>(problem)) { return; }
+    ++windows_;
+    enqueue(problem, seed, true);
   }
 
   [[nodiscard]] int count() const { return count_; }
+  [[nodiscard]] int windows() const { return windows_; }  ///< Of count(), through both families.
   [[nodiscard]] int wrong() const { return wrong_; }
 
   /// Runs and compares whatever waits.
@@ -36,10 +35,12 @@ class case_queue {
     if (cases_.empty()) { return; }
     device_buffer<T> x{x_}, filter{filter_}, y{y_};
     for (std::size_t i = 0; i < cases_.size(); ++i) {
-      place const& at              = places_[i];
-      dwconv::status const outcome = dwconv::forward<T>(
-        cases_[i].problem, {x.data() + at.x, filter.data() + at.filter, y.data() + at.y},
-        test_stream());
+      place const& at = places_[i];
+      dwconv::forward_tensors<T> const tensors{x.data() + at.x, filter.data() + at.filter,
+                                               y.data() + at.y};
+      auto const outcome = at.direct ? family_door{dwconv::kernel_family::direct}(
+                                         cases_[i].problem, tensors, test_stream())
+                                     : run_time_door{}(cases_[i].problem, tensors, test_stream());
       if (!outcome.ok()) { complain(describe(cases_[i].problem) + ": " + outcome.message()); }
     }
     if (synchronize() != cudaSuccess) { complain("the device reports an error"); }
@@ -53,7 +54,19 @@ class case_queue {
  private:
   struct place {
     std::size_t x, filter, y;
+    bool direct;
   };
+
+  void enqueue(dwconv::conv2d_problem const& problem, std::uint64_t seed, bool direct)
+  {
+    forward_case<T> c = integer_case<T>(problem, seed);
+    // Gaps of NaN between cases; of odd lengths, so that tensors start at every alignment.
+    auto const gap = static_cast<std::size_t>(32 + seed % 9);
+    places_.push_back({append(x_, c.x, gap), append(filter_, c.filter, gap),
+                       append(y_, std::vector<T>(y_size(problem), nan()), gap), direct});
+    cases_.push_back(std::move(c));
+    if (cases_.size() == most_at_once) { flush(); }
+  }
 
 #if defined(__CUDACC__)
   static constexpr std::size_t most_at_once = 4096;
@@ -96,6 +109,7 @@ class case_queue {
   std::vector<forward_case<T>> cases_;
   std::vector<place> places_;
   std::vector<T> x_, filter_, y_;
-  int count_ = 0;
-  int wrong_ = 0;
+  int count_   = 0;
+  int windows_ = 0;
+  int wrong_   = 0;
 };

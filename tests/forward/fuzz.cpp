@@ -17,14 +17,15 @@ std::uint64_t environment(char const* name, std::uint64_t otherwise)
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-/// A valid problem of at most a few thousand outputs and of every proportion.
+/// A valid problem of at most a few thousand outputs and of every proportion; every third one is of
+/// a filter and stride that the window family is compiled for, or nearly.
 conv2d_problem any_problem(dice& random)
 {
   auto const skewed = [&](std::int64_t most) {  // small more often than large
     return random.between(1, random.between(1, most));
   };
   for (;;) {
-    conv2d_problem const p{
+    conv2d_problem p{
       .batch       = skewed(3),
       .channels    = skewed(20),
       .multiplier  = skewed(4),
@@ -35,18 +36,34 @@ conv2d_problem any_problem(dice& random)
       .pad         = {random.between(0, skewed(20)), random.between(0, skewed(20)),
                       random.between(0, skewed(20)), random.between(0, skewed(20))},
       .data_layout = random.between(0, 1) == 0 ? dwconv::layout::nchw : dwconv::layout::nhwc};
+    if (random.between(0, 2) == 0) {
+      std::int64_t const taps = 3 + 2 * random.between(0, 2), stride = random.between(1, 2);
+      p.filter      = {taps, taps};
+      p.stride      = {stride, stride};
+      p.dilation    = {1, 1};
+      p.data_layout = dwconv::layout::nchw;
+    }
     if (dwconv::validate(p).ok() && y_size(p) <= 6000) { return p; }
   }
 }
+
+int windows = 0;  ///< Cases that took the window family.
 
 template <typename T>
 agreement try_out(conv2d_problem const& problem, dice& random)
 {
   std::uint64_t const seed = random.roll();
-  auto const misalign      = static_cast<std::size_t>(random.between(0, 9));
-  return random.between(0, 1) == 0
-           ? agrees(integer_case<T>(problem, seed), tolerance::none, run_time_door{}, misalign)
-           : agrees(real_case<T>(problem, seed), tolerance::bound, run_time_door{}, misalign);
+  auto const any_start     = [&] { return static_cast<std::size_t>(random.between(0, 9)); };
+  std::size_t const x = any_start(), filter = any_start(), y = any_start();
+  misalignment const misalign{x, filter, y};
+  auto const try_door = [&](auto const& door) {
+    return seed % 2 == 0 ? agrees(integer_case<T>(problem, seed), tolerance::none, door, misalign)
+                         : agrees(real_case<T>(problem, seed), tolerance::bound, door, misalign);
+  };
+  agreement const planned = try_door(run_time_door{});
+  if (!planned || !window_takes<T>(problem)) { return planned; }
+  ++windows;
+  return try_door(family_door{dwconv::kernel_family::direct});
 }
 
 agreement try_out(std::uint64_t seed)
@@ -77,4 +94,5 @@ TEST_CASE("random problems agree with the reference", "[fuzz]")
     seed = dice{seed}.roll();  // the first case's seed is the one given
   }
   CHECK(failures == 0);
+  if (cases >= 100) { CHECK(windows >= static_cast<int>(cases / 8)); }
 }

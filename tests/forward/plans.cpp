@@ -64,7 +64,7 @@ TEST_CASE("a plan that is none hands its reason back", "[plans]")
 
 TEST_CASE("a plan for an instance that the caller did not compile is a mismatch", "[plans]")
 {
-  using list = dwconv::instance_list<dwconv::instance<dwconv::taps<3, 3>, dwconv::stride<1, 1>>>;
+  using list = dwconv::instance_list<dwconv::direct_instance<dwconv::taps<3, 3>, dwconv::stride<1, 1>>>;
   auto const plan = dwconv::make_forward_plan<float, list>(problem, dwconv::h200_facts);
   REQUIRE(plan.outcome.ok());
   status const outcome = refused(plan);  // by run<float>, with the default instances
@@ -113,7 +113,8 @@ TEMPLATE_TEST_CASE("64-bit indices give the same bits as 32-bit ones", "[plans]"
                            .dilation    = {2, 3},
                            .pad         = {3, 5, 4, 2},
                            .data_layout = order};
-    auto plan = dwconv::make_forward_plan<TestType>(p, dwconv::h200_facts);
+    auto plan = dwconv::make_forward_plan<TestType>(p, dwconv::h200_facts,
+                                                    dwconv::kernel_family::direct);
     REQUIRE(plan.direct.index == dwconv::index_width::bits32);
     auto const c      = real_case<TestType>(p, 61);
     auto const narrow = output_of(c, door_of_plan{plan});

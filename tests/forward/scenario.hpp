@@ -22,6 +22,35 @@ struct run_time_door {
   }
 };
 
+/// The run-time door with its choice narrowed to one family.
+struct family_door {
+  dwconv::kernel_family family;
+
+  template <typename T>
+  [[nodiscard]] dwconv::status operator()(dwconv::conv2d_problem const& problem,
+                                          dwconv::forward_tensors<T> const& tensors,
+                                          cudaStream_t stream) const
+  {
+    return dwconv::run<T>(dwconv::make_forward_plan<T>(problem, 0, family), tensors, stream);
+  }
+};
+
+/// Whether the run-time door takes the window family for a problem.
+template <typename T>
+[[nodiscard]] bool window_takes(dwconv::conv2d_problem const& problem)
+{
+  auto const plan = dwconv::make_forward_plan<T>(problem, 0);
+  return plan.outcome.ok() && plan.family == dwconv::kernel_family::window;
+}
+
+/// Elements that each tensor starts past an aligned address.
+struct misalignment {
+  std::size_t x, filter, y;
+  misalignment(std::size_t all = 0) : misalignment{all, all, all} {}
+  misalignment(std::size_t x_, std::size_t filter_, std::size_t y_) : x{x_}, filter{filter_}, y{y_}
+  {}
+};
+
 /// What a call left behind.
 template <typename T>
 struct aftermath {
@@ -39,14 +68,14 @@ struct aftermath {
   }
 };
 
-/// Buffers, call, wait, read. Each tensor starts `misalign` elements past an aligned address.
+/// Buffers, call, wait, read.
 template <typename T, typename Door = run_time_door>
 [[nodiscard]] aftermath<T> run_case(forward_case<T> const& c, Door const& door = {},
-                                    std::size_t misalign = 0)
+                                    misalignment misalign = {})
 {
-  device_buffer<T> x{c.x, misalign};
-  device_buffer<T> filter{c.filter, misalign};
-  device_buffer<T> y{y_size(c.problem), poison{}, misalign};
+  device_buffer<T> x{c.x, misalign.x};
+  device_buffer<T> filter{c.filter, misalign.filter};
+  device_buffer<T> y{y_size(c.problem), poison{}, misalign.y};
   dwconv::forward_tensors<T> const tensors{x.data(), filter.data(), y.data()};
   dwconv::status const outcome = door(c.problem, tensors, test_stream());
   cudaError_t const device     = synchronize();
@@ -59,7 +88,7 @@ template <typename T, typename Door = run_time_door>
 /// Runs the case and holds it against the reference.
 template <typename T, typename Door = run_time_door>
 [[nodiscard]] agreement agrees(forward_case<T> const& c, tolerance t, Door const& door = {},
-                               std::size_t misalign = 0)
+                               misalignment misalign = {})
 {
   aftermath<T> const a = run_case(c, door, misalign);
   if (!a.outcome.ok()) { return {describe(c.problem) + ": " + a.outcome.message()}; }
@@ -81,9 +110,10 @@ template <typename T, typename Door = run_time_door>
 
 /// y of a case that must succeed; empty if it does not.
 template <typename T, typename Door = run_time_door>
-[[nodiscard]] std::vector<T> output_of(forward_case<T> const& c, Door const& door = {})
+[[nodiscard]] std::vector<T> output_of(forward_case<T> const& c, Door const& door = {},
+                                       misalignment misalign = {})
 {
-  aftermath<T> a  = run_case(c, door);
+  aftermath<T> a  = run_case(c, door, misalign);
   bool const fine = a.outcome.ok() && a.device == cudaSuccess && a.only_y_written;
   return fine ? std::move(a.y) : std::vector<T>{};
 }

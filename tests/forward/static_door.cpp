@@ -102,8 +102,8 @@ TEST_CASE("a problem with another filter or stride is a mismatch that names the 
 
 TEST_CASE("of several compiled instances the first that fits is run", "[static_door]")
 {
-  using list = dwconv::instance_list<dwconv::instance<taps<5, 2>, stride<2, 3>>,
-                                     dwconv::instance<taps<3, 3>, stride<1, 1>>>;
+  using list = dwconv::instance_list<dwconv::direct_instance<taps<5, 2>, stride<2, 3>>,
+                                     dwconv::direct_instance<taps<3, 3>, stride<1, 1>>>;
   conv2d_problem const problem{
     .batch = 1, .channels = 2, .input = {7, 7}, .filter = {3, 3}, .pad = {1, 1, 1, 1}};
   auto const plan = dwconv::make_forward_plan<float, list>(problem, dwconv::h200_facts);

@@ -45,9 +45,10 @@ TEST_CASE("an invalid problem is described as far as it goes", "[describe]")
 TEST_CASE("a plan is described with family, instance, grid and traffic", "[describe]")
 {
   // 2*6*3*12 = 432 outputs.
-  CHECK(describe(planned(problem, dwconv::dtype::float16)) ==
+  CHECK(describe(planned(problem, dwconv::dtype::float16, dwconv::kernel_family::direct)) ==
         "forward float16 " + describe(problem) +
           "\n"
+          "  not window: another family is asked for\n"
           "  family direct: takes every problem\n"
           "  compiled for filter any, stride any, 32-bit indices\n"
           "  tile of 256 neighbouring outputs, one a thread\n"
@@ -57,11 +58,34 @@ TEST_CASE("a plan is described with family, instance, grid and traffic", "[descr
 
 TEST_CASE("a plan for one compiled shape names it, and 64-bit indices too", "[describe]")
 {
-  dwconv::forward_plan plan = planned(problem);
-  plan.compiled             = {{3, 2}, {2, 1}};
-  plan.direct.index         = dwconv::index_width::bits64;
+  using dwconv::kernel_family;
+  auto plan         = planned(problem, dwconv::dtype::float32, kernel_family::direct);
+  plan.compiled     = {kernel_family::direct, {3, 2}, {2, 1}};
+  plan.direct.index = dwconv::index_width::bits64;
   CHECK(describe(plan).find("compiled for filter 3x2, stride 2x1, 64-bit indices\n") !=
         std::string::npos);
+}
+
+TEST_CASE("a plan of the window family is described with its tile", "[describe]")
+{
+  conv2d_problem const large{
+    .batch = 2, .channels = 3, .input = {256, 512}, .filter = {3, 3}, .pad = {1, 1, 1, 1}};
+  dwconv::forward_plan const plan = planned(large);
+  REQUIRE(plan.family == dwconv::kernel_family::window);
+  auto const number = [](auto value) { return std::to_string(value); };
+  CHECK(describe(plan) == "forward float32 " + describe(large) +
+                            "\n"
+                            "  family window: reads x once, in tiles\n"
+                            "  not direct: takes every problem\n"
+                            "  compiled for filter 3x3, stride 1x1\n"
+                            "  tile of 1 planes of x, " +
+                            number(plan.window.tile.rows) + " rows by " +
+                            number(plan.window.tile.columns) + " columns of y, at most " +
+                            number(plan.window.rows_per_thread) + " rows a thread\n  " +
+                            number(plan.blocks) + " blocks of " + number(plan.threads) +
+                            " threads, " + number(plan.shared_bytes) +
+                            " bytes of shared memory each\n"
+                            "  at least 3145836 bytes read and 3145728 written\n");
 }
 
 TEST_CASE("no plan is described by the reason", "[describe]")

@@ -22,7 +22,7 @@ conv2d_problem line(std::int64_t width)
 
 bool narrow(conv2d_problem const& problem)
 {
-  dwconv::forward_plan const plan = planned(problem);
+  auto const plan = planned(problem, dwconv::dtype::float32, dwconv::kernel_family::direct);
   REQUIRE(plan.outcome.ok());
   return plan.direct.index == index_width::bits32;
 }

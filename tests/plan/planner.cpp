@@ -6,7 +6,9 @@
 
 using dwconv::conv2d_problem;
 using dwconv::dtype;
+using dwconv::extent2;
 using dwconv::forward_plan;
+using dwconv::kernel_family;
 using dwconv::status_code;
 
 namespace {
@@ -19,38 +21,67 @@ conv2d_problem random_problem(std::mt19937_64& random)
     return static_cast<std::int64_t>(any_size ? random() >> (random() % 64)
                                               : random() % static_cast<std::uint64_t>(most));
   };
+  // Every fourth is one that the window family may take.
+  bool const often_square   = random() % 4 == 0;
+  std::int64_t const taps   = 3 + 2 * static_cast<std::int64_t>(random() % 3);
+  std::int64_t const stride = 1 + up_to(often_square ? 2 : 4);
+  extent2 const filter      = often_square ? extent2{taps, taps} : extent2{up_to(12), up_to(12)};
   return {.batch       = up_to(65),
           .channels    = up_to(1025),
           .multiplier  = 1 + up_to(3),
           .input       = {up_to(1025), up_to(1025)},
-          .filter      = {up_to(12), up_to(12)},
-          .stride      = {1 + up_to(4), 1 + up_to(4)},
-          .dilation    = {1 + up_to(4), 1 + up_to(4)},
+          .filter      = filter,
+          .stride      = often_square ? extent2{stride, stride} : extent2{stride, 1 + up_to(4)},
+          .dilation    = often_square ? extent2{1, 1} : extent2{1 + up_to(4), 1 + up_to(4)},
           .pad         = {up_to(9), up_to(9), up_to(9), up_to(9)},
           .data_layout = random() % 2 == 0 ? dwconv::layout::nchw : dwconv::layout::nhwc};
+}
+
+/// What is wrong with the grid of a plan of the direct family.
+std::string flaw_of_direct(forward_plan const& plan)
+{
+  std::int64_t const outputs = dwconv::output_elements(plan.problem);
+  if (plan.threads != plan.direct.threads) { return "has blocks it did not ask for"; }
+  if (plan.blocks * plan.threads < outputs) { return "leaves outputs out"; }
+  if (outputs > 0 && (plan.blocks - 1) * plan.threads >= outputs) { return "has idle blocks"; }
+  return {};
+}
+
+/// Of the window family; that its tiles cover y is for window_tiling.cpp.
+std::string flaw_of_window(forward_plan const& plan)
+{
+  std::int64_t const outputs = dwconv::output_elements(plan.problem);
+  dwconv::tile_shape const t = plan.window.tile;
+  if (plan.threads != plan.window.threads) { return "has blocks it did not ask for"; }
+  if (plan.threads > dwconv::window_threads || plan.threads % 32 != 0) { return "has odd blocks"; }
+  if (t.planes < 1 || t.rows < 1 || t.columns < 1) { return "has an empty tile"; }
+  if (plan.window.rows_per_thread < 1) { return "has idle threads"; }
+  std::int64_t const most = std::int64_t{t.planes} * t.rows * t.columns * plan.problem.multiplier;
+  if (outputs / most > plan.blocks) { return "leaves outputs out"; }
+  if (outputs > 0 && plan.blocks > outputs) { return "has idle blocks"; }
+  if (plan.shared_bytes <= 0) { return "stages nothing"; }
+  return {};
 }
 
 /// What is wrong with a plan for a valid problem, in words; empty if nothing is.
 std::string flaw_of(forward_plan const& plan, conv2d_problem const& problem, dtype type)
 {
   std::int64_t const outputs = dwconv::output_elements(problem);
+  bool const window          = plan.family == kernel_family::window;
   if (plan.problem != problem || plan.element != type) { return "is for something else"; }
   if (plan.device != dwconv::h200_facts) { return "is for another device"; }
   if (!plan.compiled.takes(problem)) { return "names an instance that does not take the problem"; }
-  if (!plan.verdicts[0].eligible || plan.verdicts[0].reason == std::string{}) {
-    return "does not say why";
+  for (dwconv::verdict const& v : plan.verdicts) {
+    if (v.family == plan.family && !v.eligible) { return "is of a family that cannot"; }
+    if (v.reason == std::string{}) { return "does not say why"; }
   }
-  if (plan.threads < 1 || plan.threads > 1024 || plan.threads != plan.direct.threads) {
-    return "has blocks no GPU runs";
-  }
+  if (plan.threads < 1 || plan.threads > 1024) { return "has blocks no GPU runs"; }
   if (plan.shared_bytes < 0 || plan.shared_bytes > dwconv::h200_facts.shared_bytes_per_block) {
     return "has more shared memory than there is";
   }
   if (plan.blocks < 0 || plan.blocks > INT32_MAX) { return "has a grid no GPU runs"; }
-  if (plan.blocks * plan.threads < outputs) { return "leaves outputs out"; }
-  if (outputs > 0 && (plan.blocks - 1) * plan.threads >= outputs) { return "has idle blocks"; }
   if (outputs == 0 && plan.blocks != 0) { return "launches for nothing"; }
-  return {};
+  return window ? flaw_of_window(plan) : flaw_of_direct(plan);
 }
 
 }  // namespace
@@ -58,7 +89,7 @@ std::string flaw_of(forward_plan const& plan, conv2d_problem const& problem, dty
 TEST_CASE("every valid problem has a plan that covers it, every other one the reason", "[planner]")
 {
   std::mt19937_64 random{99};
-  int planned_ones = 0, refused = 0;
+  int planned_ones = 0, windows = 0, refused = 0;
   for (int i = 0; i < 200'000; ++i) {
     conv2d_problem const problem = random_problem(random);
     auto const type              = static_cast<dtype>(random() % 4);
@@ -66,6 +97,7 @@ TEST_CASE("every valid problem has a plan that covers it, every other one the re
     dwconv::status const verdict = dwconv::validate(problem);
     if (plan.outcome.ok()) {
       ++planned_ones;
+      windows += plan.family == kernel_family::window;
       std::string const flaw = flaw_of(plan, problem, type);
       if (!flaw.empty()) { FAIL("plan " << i << " " << flaw); }
     } else {
@@ -75,6 +107,7 @@ TEST_CASE("every valid problem has a plan that covers it, every other one the re
     }
   }
   CHECK(planned_ones > 20'000);
+  CHECK(windows > 1'000);
   CHECK(refused > 20'000);
 }
 

@@ -4,6 +4,7 @@
 
 using dwconv::conv2d_problem;
 using dwconv::forward_plan;
+using dwconv::kernel_family;
 
 namespace {
 
@@ -13,7 +14,11 @@ constexpr conv2d_problem problem{
 // A plan can be made by the compiler itself: no GPU, no state, no clock.
 constexpr forward_plan made_by_the_compiler = planned(problem);
 static_assert(made_by_the_compiler.outcome.ok());
-static_assert(made_by_the_compiler.blocks == 2 * 8 * 32 * 32 / 256);
+static_assert(made_by_the_compiler.family == kernel_family::window);
+constexpr forward_plan direct_by_the_compiler =
+  planned(problem, dwconv::dtype::float32, kernel_family::direct);
+static_assert(direct_by_the_compiler.outcome.ok());
+static_assert(direct_by_the_compiler.blocks == 2 * 8 * 32 * 32 / 256);
 static_assert(std::is_trivially_copyable_v<forward_plan>, "plain data");
 
 }  // namespace
@@ -22,6 +27,7 @@ TEST_CASE("the same question gets the same plan", "[purity]")
 {
   CHECK(planned(problem) == made_by_the_compiler);
   CHECK(planned(problem) == planned(problem));
+  CHECK(planned(problem, dwconv::dtype::float32, kernel_family::direct) == direct_by_the_compiler);
 }
 
 TEST_CASE("a copied plan is equal", "[purity]")
@@ -33,22 +39,33 @@ TEST_CASE("a copied plan is equal", "[purity]")
 TEST_CASE("plans that differ in anything are not equal", "[purity]")
 {
   auto const differs = [](auto const& change) {
-    forward_plan plan = planned(problem);
-    change(plan);
-    return plan != planned(problem);
+    forward_plan plan = direct_by_the_compiler, other = made_by_the_compiler;
+    change(plan), change(other);
+    return plan != direct_by_the_compiler && other != made_by_the_compiler;
   };
   CHECK(differs([](auto& p) { p.outcome.code = dwconv::status_code::mismatch; }));
   CHECK(differs([](auto& p) { p.problem.pad.left = 0; }));
   CHECK(differs([](auto& p) { p.element = dwconv::dtype::float64; }));
   CHECK(differs([](auto& p) { p.device.multiprocessors = 1; }));
-  CHECK(differs([](auto& p) { p.compiled.taps = {3, 3}; }));
-  CHECK(differs([](auto& p) { p.compiled.stride = {1, 1}; }));
+  CHECK(made_by_the_compiler != direct_by_the_compiler);
+  CHECK(differs([](auto& p) { p.family = static_cast<kernel_family>(7); }));
+  CHECK(differs([](auto& p) { p.compiled.family = static_cast<kernel_family>(7); }));
+  CHECK(differs([](auto& p) { p.compiled.taps = {3, 4}; }));
+  CHECK(differs([](auto& p) { p.compiled.stride = {1, 2}; }));
   CHECK(differs([](auto& p) { p.direct.threads = 128; }));
-  CHECK(differs([](auto& p) { p.direct.index = dwconv::index_width::bits64; }));
+  CHECK(differs([](auto& p) {
+    using enum dwconv::index_width;
+    p.direct.index = p.direct.index == bits64 ? bits32 : bits64;
+  }));
+  CHECK(differs([](auto& p) { ++p.window.tile.planes; }));
+  CHECK(differs([](auto& p) { ++p.window.tile.rows; }));
+  CHECK(differs([](auto& p) { ++p.window.tile.columns; }));
+  CHECK(differs([](auto& p) { ++p.window.rows_per_thread; }));
+  CHECK(differs([](auto& p) { p.window.threads += 32; }));
   CHECK(differs([](auto& p) { ++p.blocks; }));
   CHECK(differs([](auto& p) { ++p.threads; }));
   CHECK(differs([](auto& p) { ++p.shared_bytes; }));
-  CHECK(differs([](auto& p) { p.verdicts[0].eligible = false; }));
+  CHECK(differs([](auto& p) { p.verdicts[1].eligible = false; }));
   CHECK(differs([](auto& p) { p.verdicts[0].reason = "because"; }));
 }
 

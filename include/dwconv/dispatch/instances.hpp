@@ -36,14 +36,19 @@ using default_instances = instance_list<
   window_instance<taps<7, 7>, stride<1, 1>>, direct_instance<any_taps, any_stride>>;
 
 namespace instances {
-/// Taps that fit in a thread's registers beside its sums.
-inline constexpr std::int64_t most_window_taps = 49;
+/// Whether a thread of the window family holds this filter, and the input columns that a stride
+/// spreads it over, in registers.
+[[nodiscard]] constexpr bool suits_window(extent2 taps, extent2 stride) noexcept
+{
+  bool const known = taps.height > 0 && stride.height > 0;
+  return known && taps.height <= 7 && taps.height * taps.width <= 49 && stride.height <= 4 &&
+         stride.width <= 4;
+}
 
 template <static_taps Taps, static_stride Stride>
 [[nodiscard]] constexpr auto for_filter()
 {
-  if constexpr (Taps::extent.height * Taps::extent.width <= most_window_taps &&
-                Taps::extent.height <= 7) {
+  if constexpr (suits_window(Taps::extent, Stride::extent)) {
     return instance_list<window_instance<Taps, Stride>, direct_instance<Taps, Stride>>{};
   } else {
     return instance_list<direct_instance<Taps, Stride>>{};

@@ -25,15 +25,14 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return elements / per_block + (elements % per_block != 0 ? 1 : 0);
 }
 
-/// The first kernel of a family that takes a problem, or none.
-[[nodiscard]] constexpr compiled_shape const* find_kernel(
-  kernel_family family, conv2d_problem const& problem,
-  std::span<compiled_shape const> compiled) noexcept
+/// Number of the first kernel of a family that takes a problem, or `compiled.size()`.
+[[nodiscard]] constexpr std::size_t find_kernel(kernel_family family, conv2d_problem const& problem,
+                                                std::span<compiled_shape const> compiled) noexcept
 {
-  for (compiled_shape const& shape : compiled) {
-    if (shape.family == family && shape.takes(problem)) { return &shape; }
+  for (std::size_t k = 0; k < compiled.size(); ++k) {
+    if (compiled[k].family == family && compiled[k].takes(problem)) { return k; }
   }
-  return nullptr;
+  return compiled.size();
 }
 
 /// Why the direct family cannot take a problem, or null.
@@ -99,7 +98,7 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   if (only.has_value() && *only != family) {
     return {family, false, "another family is asked for"};
   }
-  if (find_kernel(family, plan.problem, compiled) == nullptr) {
+  if (find_kernel(family, plan.problem, compiled) == compiled.size()) {
     return {family, false, "no kernel of it is compiled for this filter and stride"};
   }
   char const* const obstacle = obstacle_to(family, plan);
@@ -205,7 +204,7 @@ constexpr void fill(forward_plan& plan) noexcept
     if (plan.verdicts[f].eligible && !chosen) {
       chosen        = true;
       plan.family   = kernel_families[f];
-      plan.compiled = *planning::find_kernel(plan.family, problem, compiled);
+      plan.compiled = compiled[planning::find_kernel(plan.family, problem, compiled)];
       planning::fill(plan);
     }
   }

@@ -116,8 +116,8 @@ inline constexpr int most_plane_outputs = 4096;
                                        p.multiplier;
   if (whole) {
     std::int64_t const threads = pieces_of_plane >= warp_size ? 2 * aim.threads : aim.threads;
-    tile.planes                = static_cast<int>(
-      std::clamp<std::int64_t>(threads / pieces_of_plane, 1, p.batch * p.channels));
+    tile.planes                = static_cast<int>(std::clamp<std::int64_t>(
+      threads / pieces_of_plane, 1, std::max<std::int64_t>(p.batch * p.channels, 1)));
     while (tile.planes > 1 && bytes_of(tile) > aim.planes_bytes) { --tile.planes; }
   }
   std::int64_t const warps = geometry::divide_up(pieces_of_plane * tile.planes, warp_size);

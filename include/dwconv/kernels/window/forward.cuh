@@ -92,9 +92,9 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
     int const input_column = (tile.column + piece.column) * engine::stride_width - p.frame.pad_left;
 
     // The filter is on its way while the tile lands.
-    engine window{
-      p.filter + (piece.rows > 0 ? channel : 0) * engine::filter_height * engine::filter_width,
-      input_column, p.frame.input_width};
+    std::int64_t const filter_size = engine::filter_height * engine::filter_width;
+    engine window{p.filter + (piece.rows > 0 ? channel : 0) * filter_size, input_column,
+                  p.frame.input_width};
     if (!landed) { staging.wait(); }
     landed = true;
     if (piece.rows <= 0) { continue; }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The window family gives the direct family's bits, whatever the size: where tiles, strips, windows
+// of columns and runs of planes end.
+#include "forward/window_case.hpp"
+
+using dwconv::conv2d_problem;
+using dwconv::extent2;
+
+namespace {
+
+/// Whether the planned tiles are whole planes, strips, or windows of columns.
+enum class cut { planes, rows, columns };
+
+template <typename T>
+[[nodiscard]] cut cut_of(conv2d_problem const& problem)
+{
+  auto const tile   = dwconv::make_forward_plan<T>(problem, 0).window.tile;
+  extent2 const out = dwconv::output_extent(problem);
+  return tile.columns < out.width ? cut::columns : tile.rows < out.height ? cut::rows : cut::planes;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("every compiled window kernel is reached and gives the direct family's bits",
+                   "[window_sizes]", float, double, __half, __nv_bfloat16)
+{
+  std::size_t reached = 0;
+  for (auto const& shape : window_shapes()) {
+    conv2d_problem const planes =
+      problem_with_output(shape, {9, 10}, {1, 1, 1, 1}, {.batch = 2, .channels = 3});
+    conv2d_problem const strips = problem_with_output(shape, {130, 130}, {1, 1, 1, 1});
+    conv2d_problem const parts  = problem_with_output(shape, {17, 643}, {1, 1, 1, 1});
+    CHECK(cut_of<TestType>(planes) == cut::planes);
+    CHECK(cut_of<TestType>(strips) == cut::rows);
+    CHECK(cut_of<TestType>(parts) == cut::columns);
+    for (conv2d_problem const& problem : {planes, strips, parts}) {
+      auto const plan = dwconv::make_forward_plan<TestType>(problem, 0);
+      CHECK(plan.family == dwconv::kernel_family::window);
+      CHECK(plan.compiled == shape);
+      CHECK(same_as_direct<TestType>(problem));
+    }
+    ++reached;
+  }
+  CHECK(reached == dwconv::default_instances::shapes.size() - 1);  // all but one, the direct one
+  CHECK(reached >= 5);
+}
+
+TEST_CASE("outputs of every height and width around the ends of tiles", "[window_sizes]")
+{
+  auto const shapes           = window_shapes();
+  constexpr std::int64_t most = dwconv::window_tiles::most_columns;
+  std::size_t next            = 0;
+  for (std::int64_t const height : {1, 15, 16, 17, 33}) {
+    for (std::int64_t const width :
+         {1L, 2L, 5L, 6L, 7L, 31L, 510L, most - 1, most, most + 1, 639L, 640L, 641L, 700L}) {
+      // 70 sizes, 5 kernels, 4 types: each size meets two of either.
+      for (int again = 0; again < 2; ++again, next += 3) {
+        auto const& shape = shapes[(next / 2 + next / 10) % shapes.size()];
+        auto const edge   = static_cast<std::int64_t>(next % 2);
+        CHECK(same_as_direct(
+          next, problem_with_output(shape, {height, width}, {edge, 1 - edge, edge, 1 - edge})));
+      }
+    }
+  }
+}
+
+TEST_CASE("many small planes, not a multiple of what a tile holds", "[window_sizes]")
+{
+  auto const shapes = window_shapes();
+  std::size_t next  = 0;
+  int uneven        = 0;
+  for (std::int64_t height = 1; height <= 8; ++height) {
+    for (std::int64_t width = 1; width <= 8; ++width, ++next) {
+      auto const& shape           = shapes[next % shapes.size()];
+      std::int64_t const round    = shape.taps.height / 2;
+      std::int64_t const planes[] = {7, 33, 97, 1};
+      conv2d_problem const p{.batch      = 1 + static_cast<std::int64_t>(next / 7 % 2) * 2,
+                             .channels   = planes[next / 3 % 4],
+                             .multiplier = 1 + static_cast<std::int64_t>(next / 5 % 4),
+                             .input      = {height, width},
+                             .filter     = shape.taps,
+                             .stride     = shape.stride,
+                             .pad        = {round, round, round, round}};
+      auto const tile = dwconv::make_forward_plan<float>(p, 0).window.tile;
+      uneven += p.batch * p.channels % tile.planes != 0;
+      CHECK(same_as_direct(next / 2, p));
+    }
+  }
+  CHECK(uneven > 10);
+}
+
+TEST_CASE("several outputs a channel, in whole planes, strips and windows of columns",
+          "[window_sizes]")
+{
+  auto const shapes = window_shapes();
+  std::size_t next  = 0;
+  for (std::int64_t multiplier = 1; multiplier <= 4; ++multiplier) {
+    for (extent2 const out : {extent2{5, 6}, extent2{40, 110}, extent2{18, 647}}) {
+      for (std::int64_t const channels : {1, 3}) {
+        CHECK(same_as_direct(
+          next, problem_with_output(
+                  shapes[(next / 4 + next) % shapes.size()], out, {1, 0, 1, 1},
+                  {.batch = 4 - channels, .channels = channels, .multiplier = multiplier})));
+        ++next;
+      }
+    }
+  }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the window family takes, and in which words it declines the rest.
+#include <set>
+#include <string>
+
+#include "plan/planned.hpp"
+#include "support/catch.hpp"
+
+using dwconv::conv2d_problem;
+using dwconv::dtype;
+using dwconv::forward_plan;
+using dwconv::kernel_family;
+using dwconv::status_code;
+
+namespace {
+
+constexpr conv2d_problem usual{
+  .batch = 2, .channels = 8, .input = {32, 48}, .filter = {3, 3}, .pad = {1, 1, 1, 1}};
+
+dwconv::verdict window_verdict(forward_plan const& plan)
+{
+  for (dwconv::verdict const& v : plan.verdicts) {
+    if (v.family == kernel_family::window) { return v; }
+  }
+  return {};
+}
+
+/// What keeps the window family from `usual` with a change; empty if nothing does.
+template <typename Change>
+std::string obstacle(Change const& change, dtype type = dtype::float32)
+{
+  conv2d_problem changed = usual;
+  change(changed);
+  REQUIRE(dwconv::validate(changed).ok());
+  forward_plan const plan       = planned(changed, type);
+  dwconv::verdict const verdict = window_verdict(plan);
+  CHECK((plan.outcome.ok() && plan.family == kernel_family::window) == verdict.eligible);
+  CHECK_FALSE(verdict.reason == std::string{});
+  return verdict.eligible ? std::string{} : verdict.reason;
+}
+
+constexpr std::int64_t most_planes = INT32_MAX / 2;
+constexpr std::int64_t most_extent = std::int64_t{1} << 24;
+
+}  // namespace
+
+TEST_CASE("the window family takes its filters, for every type, and is preferred",
+          "[window_eligibility]")
+{
+  for (int type = 0; type < 4; ++type) {
+    int taken = 0;
+    for (auto const& shape : dwconv::default_instances::shapes) {
+      if (shape.family != kernel_family::window) { continue; }
+      conv2d_problem p = usual;
+      p.filter         = shape.taps;
+      p.stride         = shape.stride;
+      auto const plan  = planned(p, static_cast<dtype>(type));
+      CHECK(plan.family == kernel_family::window);
+      CHECK(plan.compiled == shape);
+      CHECK(window_verdict(plan).reason == std::string{"reads x once, in tiles"});
+      ++taken;
+    }
+    CHECK(taken == 5);
+  }
+}
+
+TEST_CASE("filters and strides that are not compiled are declined", "[window_eligibility]")
+{
+  std::string const uncompiled = "no kernel of it is compiled for this filter and stride";
+  CHECK(obstacle([](auto& p) { p.filter = {3, 5}; }) == uncompiled);
+  CHECK(obstacle([](auto& p) { p.filter = {1, 1}; }) == uncompiled);
+  CHECK(obstacle([](auto& p) { p.filter = {9, 9}; }) == uncompiled);
+  CHECK(obstacle([](auto& p) { p.stride = {1, 2}; }) == uncompiled);
+  CHECK(obstacle([](auto& p) { p.stride = {3, 3}; }) == uncompiled);
+  CHECK(obstacle([](auto& p) { p.filter = {7, 7}, p.stride = {2, 2}; }) == uncompiled);
+}
+
+TEST_CASE("channels inside and dilated filters are declined", "[window_eligibility]")
+{
+  CHECK(obstacle([](auto& p) { p.data_layout = dwconv::layout::nhwc; }) ==
+        "its tiles are staged in nchw only");
+  CHECK(obstacle([](auto& p) {
+          p.dilation = {1, 2};
+        }) == "its window has no holes: the filter is dilated");
+  CHECK(obstacle([](auto& p) {
+          p.dilation = {2, 1};
+        }) == "its window has no holes: the filter is dilated");
+}
+
+TEST_CASE("planes are counted up to a limit", "[window_eligibility]")
+{
+  std::string const too_many = "y has more planes than it counts";
+  auto const planes          = [](std::int64_t n, std::int64_t c, std::int64_t m) {
+    return [=](auto& p) { p.batch = n, p.channels = c, p.multiplier = m, p.input = {1, 1}; };
+  };
+  CHECK(obstacle(planes(1, most_planes, 1)).empty());
+  CHECK(obstacle(planes(most_planes, 1, 1)).empty());
+  CHECK(obstacle(planes(1, most_planes + 1, 1)) == too_many);
+  CHECK(obstacle(planes(most_planes + 1, 1, 1)) == too_many);
+  CHECK(obstacle(planes(1 << 20, 1 << 8, 4)) == too_many);
+}
+
+TEST_CASE("planes are taken up to a length, padding included", "[window_eligibility]")
+{
+  std::string const too_long = "the planes are too long";
+  auto const size            = [](std::int64_t height, std::int64_t width) {
+    return [=](auto& p) { p.batch = 1, p.channels = 1, p.input = {height, width}; };
+  };
+  CHECK(obstacle(size(3, most_extent - 2)).empty());
+  CHECK(obstacle(size(most_extent - 2, 3)).empty());
+  CHECK(obstacle(size(most_extent - 2, 4096)).empty());
+  CHECK(obstacle(size(4096, most_extent - 2)).empty());
+  CHECK(obstacle(size(3, most_extent - 1)) == too_long);
+  CHECK(obstacle(size(most_extent - 1, 3)) == too_long);
+  CHECK(obstacle([](auto& p) { p.pad.top = most_extent; }) == too_long);
+  CHECK(obstacle([](auto& p) { p.pad.right = most_extent; }) == too_long);
+}
+
+TEST_CASE("padding beside a row is taken up to a width, above and below any",
+          "[window_eligibility]")
+{
+  std::string const too_wide = "the padding is wider than what it stages around a row";
+  CHECK(obstacle([](auto& p) { p.pad = {0, 0, 64, 64}; }).empty());
+  CHECK(obstacle([](auto& p) { p.pad = {100'000, 100'000, 0, 0}; }).empty());
+  CHECK(obstacle([](auto& p) { p.pad.left = 65; }) == too_wide);
+  CHECK(obstacle([](auto& p) { p.pad.right = 65; }) == too_wide);
+}
+
+TEST_CASE("a tile that shared memory does not hold is declined", "[window_eligibility]")
+{
+  std::string const too_large = "a tile does not fit in shared memory";
+  for (std::int64_t const multiplier : {1 << 10, 1 << 16, 1 << 20, 1 << 24}) {
+    CHECK(obstacle([&](auto& p) {
+            p.channels   = 1;
+            p.multiplier = multiplier;
+            p.input      = {64, 64};
+          }) == too_large);
+  }
+  dwconv::device_facts facts   = dwconv::h200_facts;
+  facts.shared_bytes_per_block = 4096;
+  conv2d_problem large         = usual;
+  large.input                  = {200, 640};
+  auto const plan =
+    dwconv::plan_forward(large, dtype::float64, facts, dwconv::default_instances::shapes);
+  CHECK(plan.family == kernel_family::direct);
+  CHECK(window_verdict(plan).reason == too_large);
+
+  facts.shared_bytes_per_block = planned(usual).shared_bytes;
+  auto const shapes            = std::span{dwconv::default_instances::shapes};
+  CHECK(plan_forward(usual, dtype::float32, facts, shapes).family == kernel_family::window);
+  facts.shared_bytes_per_block -= 1;
+  CHECK(plan_forward(usual, dtype::float32, facts, shapes).family == kernel_family::direct);
+}
+
+TEST_CASE("more tiles than one launch has blocks are declined", "[window_eligibility]")
+{
+  CHECK(obstacle([](auto& p) {
+          p.batch    = 1;
+          p.channels = most_planes;
+          p.input    = {1, 5000};  // too long for a tile
+        }) == "y needs more blocks than one launch has");
+}
+
+TEST_CASE("what direct cannot cover, the window family still may", "[window_eligibility]")
+{
+  conv2d_problem huge = usual;
+  huge.batch          = 1;
+  huge.channels       = 1 << 20;
+  huge.input          = {1 << 10, 1 << 10};
+  CHECK(planned(huge).outcome.ok());
+  CHECK(planned(huge).family == kernel_family::window);
+  CHECK(planned(huge, dtype::float32, kernel_family::direct).outcome.code ==
+        status_code::too_large);
+}
+
+TEST_CASE("one family can be asked for, and may decline", "[window_eligibility]")
+{
+  CHECK(planned(usual, dtype::float32, kernel_family::window) == [] {
+    auto plan        = planned(usual);
+    plan.verdicts[1] = {kernel_family::direct, false, "another family is asked for"};
+    return plan;
+  }());
+  auto const direct = planned(usual, dtype::float32, kernel_family::direct);
+  CHECK(direct.outcome.ok());
+  CHECK(direct.family == kernel_family::direct);
+  CHECK(window_verdict(direct) ==
+        dwconv::verdict{kernel_family::window, false, "another family is asked for"});
+
+  conv2d_problem dilated = usual;
+  dilated.dilation       = {2, 2};
+  auto const none        = planned(dilated, dtype::float32, kernel_family::window);
+  CHECK(none.outcome.code == status_code::mismatch);
+  CHECK(std::string{none.outcome.argument} == "family asked for");
+  CHECK(none.blocks == 0);
+}
