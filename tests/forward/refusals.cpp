@@ -83,7 +83,11 @@ TEST_CASE("a GPU older than the kernels is refused, the oldest supported is not"
         "compute capability is 72, must be at least 75 (ten times major plus minor)");
   facts.compute_capability = 75;
   emulation::set_device(facts);
-  CHECK(agrees_with_reference<float>(problem));
+  // The emulation is compiled for sm_90, where the window family has instructions that this device
+  // lacks; the direct family has the same code everywhere.
+  conv2d_problem channels_last = problem;
+  channels_last.data_layout    = dwconv::layout::nhwc;
+  CHECK(agrees_with_reference<float>(channels_last));
 }
 
 TEST_CASE("a launch that the runtime refuses is reported with its error", "[refusals]")
