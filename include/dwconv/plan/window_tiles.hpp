@@ -15,13 +15,12 @@ namespace window_tiles {
 /// What a tile aims for. Several blocks share a multiprocessor, one computing while others wait for
 /// memory: what is best is small enough for that and large enough to read few rows twice.
 struct aims {
-  int threads;          ///< Of a block with whole planes.
-  int rows_per_thread;  ///< Longest walk of a thread.
-  int strip_rows;   ///< Fewest output rows of a tile that is a part of a plane, where there are as
-                    ///< many.
-  int strip_bytes;  ///< Shared memory up to which a strip grows beyond that.
-  int most_cut_bytes;    ///< The same where rows are cut.
-  int most_strip_bytes;  ///< Shared memory from which on it shrinks below that.
+  int threads;           ///< Of a block with whole planes.
+  int rows_per_thread;   ///< Longest walk of a thread.
+  int strip_rows;        ///< Output rows of a tile that is a part of a plane.
+  int strip_bytes;       ///< Shared memory up to which it has more.
+  int most_strip_bytes;  ///< Shared memory from which on it has fewer,
+  int most_cut_bytes;    ///< and the same where rows are cut.
   int planes_bytes;      ///< Shared memory up to which whole planes are added.
 };
 
@@ -31,15 +30,15 @@ inline constexpr aims small_filter_sm90{.threads          = 96,
                                         .rows_per_thread  = 16,
                                         .strip_rows       = 16,
                                         .strip_bytes      = 26 * 1024,
-                                        .most_cut_bytes   = 40 * 1024,
                                         .most_strip_bytes = 72 * 1024,
+                                        .most_cut_bytes   = 40 * 1024,
                                         .planes_bytes     = 36 * 1024};
 inline constexpr aims middle_filter_sm90{.threads          = 64,
                                          .rows_per_thread  = 16,
                                          .strip_rows       = 16,
                                          .strip_bytes      = 26 * 1024,
-                                         .most_cut_bytes   = 40 * 1024,
                                          .most_strip_bytes = 72 * 1024,
+                                         .most_cut_bytes   = 40 * 1024,
                                          .planes_bytes     = 36 * 1024};
 // A 7x7 walk re-reads six rows: longer walks, and as many planes as it takes to fill a block with
 // them.
@@ -47,8 +46,8 @@ inline constexpr aims large_filter_sm90{.threads          = 64,
                                         .rows_per_thread  = 28,
                                         .strip_rows       = 16,
                                         .strip_bytes      = 52 * 1024,
-                                        .most_cut_bytes   = 40 * 1024,
                                         .most_strip_bytes = 100 * 1024,
+                                        .most_cut_bytes   = 40 * 1024,
                                         .planes_bytes     = 76 * 1024};
 
 [[nodiscard]] constexpr aims aims_for(std::int64_t filter_height) noexcept
