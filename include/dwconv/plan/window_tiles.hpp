@@ -47,7 +47,7 @@ inline constexpr aims large_filter_sm90{.threads          = 64,
                                         .strip_rows       = 16,
                                         .strip_bytes      = 52 * 1024,
                                         .most_strip_bytes = 100 * 1024,
-                                        .most_cut_bytes   = 40 * 1024,
+                                        .most_cut_bytes   = 100 * 1024,
                                         .planes_bytes     = 76 * 1024};
 
 [[nodiscard]] constexpr aims aims_for(std::int64_t filter_height) noexcept
