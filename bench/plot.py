@@ -203,7 +203,7 @@ def chart(context, groups, peers, peer_columns):
             draw_panel(svg, MARGIN + column * (panel + GAP), top, group, cells, scale, peers)
         top += PANEL_HEAD + ROW * max(len(cells) for _, cells in row) + AXIS + 16
     title = "Depthwise convolution as a share of copy speed"
-    svg.text(MARGIN, 38, title, 20, INK, weight="600")
+    svg.text(MARGIN, 38, title, 18, INK, weight="600")
     svg.text(MARGIN, 60, subtitle(context), 12, QUIET)
     draw_legend(svg, MARGIN, HEADER + 14, groups, peer_columns)
     return svg.document(width, top + 4, title)
