@@ -21,6 +21,8 @@ DWCONV_ABI_NAMESPACE_BEGIN
 ///
 /// @tparam T         Element type of x, filter and y: float, double, __half or __nv_bfloat16.
 /// @tparam Instances Kernels to choose from; the doors below compile just those they name.
+/// @param problem     What is asked; need not be valid.
+/// @param device      Made up, or read by `query_device`.
 /// @param only        Asks for one family instead of the best.
 /// @return A plan; if there can be none, its `outcome` says why and `run` returns that.
 template <element T, typename Instances = default_instances>

@@ -24,8 +24,10 @@ struct instance_list {
   static constexpr std::array<compiled_shape, sizeof...(Instances)> shapes{Instances::shape...};
 };
 
+/// A kernel of the window family, for one filter and stride.
 template <static_taps Taps, static_stride Stride>
 using window_instance = instance<kernel_family::window, Taps, Stride>;
+/// A kernel of the direct family; zeros stand for any.
 template <static_taps Taps, static_stride Stride>
 using direct_instance = instance<kernel_family::direct, Taps, Stride>;
 

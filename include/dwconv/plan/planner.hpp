@@ -184,6 +184,9 @@ constexpr void fill(forward_plan& plan) noexcept
 
 /// Chooses how to compute `problem`: a pure function of its arguments, with no GPU needed.
 ///
+/// @param problem  What is asked; need not be valid.
+/// @param element  Type of x, filter and y.
+/// @param device   Facts of the GPU that is planned for.
 /// @param compiled The kernels there are; of a family's, the first that takes the problem is
 /// planned.
 /// @param only     Asks for one family, for comparisons; the plan has an outcome if that one cannot

@@ -15,6 +15,7 @@ enum class mover : std::uint8_t {
   bulk,     ///< In and out by the copy engine, a run at a time; sm_90 and newer.
 };
 
+/// The name of a mover in messages.
 [[nodiscard]] constexpr char const* name_of(mover how) noexcept
 {
   switch (how) {

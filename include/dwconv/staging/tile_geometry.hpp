@@ -72,6 +72,8 @@ template <typename Integer>
 
 /// Lays a tile out in shared memory.
 ///
+/// @param p             A valid problem in nchw, with extents that fit 32 bits.
+/// @param tile          What one block computes.
 /// @param element_bytes Size of one element of x and y.
 /// @param reach         Elements that a thread may read past the last column it needs, on either
 /// side.

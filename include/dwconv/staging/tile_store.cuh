@@ -47,6 +47,7 @@ struct tile_target {
                           : t.columns;
   }
 
+  /// One contiguous run: where it belongs in y, and where its results are kept.
   struct run {
     T* memory;
     T const* kept;
