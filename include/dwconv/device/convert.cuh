@@ -34,6 +34,16 @@ template <element T>
   }
 }
 
+/// A number that the compiler takes as it comes: it neither works it out again where it is used,
+/// nor remembers the comparison that a mask was made from and branches on that.
+template <typename Word>
+[[nodiscard]] DWCONV_HOST_DEVICE inline Word opaque(Word value)
+{
+  static_assert(sizeof(Word) == 4);
+  asm volatile("" : "+r"(value));
+  return value;
+}
+
 /// `value` where `mask` is all ones, zero where it is none; never looks at the value as a number,
 /// so that what lies outside an image may be anything.
 template <element T>

@@ -85,4 +85,15 @@ template <shuffled_value T>
   return from_shuffled_word<T>(__shfl_xor_sync(0xffffffffu, to_shuffled_word(value), mask));
 }
 
+/// The sum of every lane's `value`, modulo 2^32, in every lane.
+[[nodiscard]] __device__ inline unsigned warp_sum(unsigned value)
+{
+#if __CUDA_ARCH__ >= 800
+  return __reduce_add_sync(0xffffffffu, value);
+#else
+  for (int mask = warp_lanes / 2; mask > 0; mask /= 2) { value += shuffle_xor(value, mask); }
+  return value;
+#endif
+}
+
 DWCONV_ABI_NAMESPACE_END

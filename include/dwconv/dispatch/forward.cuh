@@ -52,24 +52,41 @@ template <typename Instance, typename T, typename Epilogue>
            : choose_direct_index<Instance, layout::nhwc>(call);
 }
 
-template <typename Instance, typename T, typename Epilogue>
+template <typename Config, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t launch_window(forward_call<T, Epilogue> const& call)
 {
-  using config = window_config<T, typename Instance::taps, typename Instance::stride>;
   launch_shape const shape{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
                            .block        = dim3(static_cast<unsigned>(call.plan.threads)),
                            .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};
-  window_params<T> const params{call.plan.problem, call.tensors, call.plan.window,
-                                config::columns_per_thread};
-  return launch(&window_forward_kernel<config, Epilogue>, shape, call.stream, params,
+  window_params<T> const params{call.plan.problem, call.tensors, call.plan.window};
+  return launch(&window_forward_kernel<Config, Epilogue>, shape, call.stream, params,
                 call.epilogue);
+}
+
+/// Launches the window kernel of the planned piece; its number among those compiled is a template
+/// argument.
+template <typename Instance, int Piece = 0, typename T, typename Epilogue>
+[[nodiscard]] cudaError_t choose_window_piece(forward_call<T, Epilogue> const& call)
+{
+  constexpr auto pieces =
+    window_pieces(Instance::taps::extent, Instance::stride::extent, sizeof(T));
+  if constexpr (Piece < pieces.count) {
+    constexpr window_piece_shape piece = pieces.shapes[Piece];
+    if (call.plan.window.piece == piece) {
+      return launch_window<window_config<T, typename Instance::taps, typename Instance::stride,
+                                         piece.columns, piece.rows>>(call);
+    }
+    return choose_window_piece<Instance, Piece + 1>(call);
+  } else {
+    return cudaErrorInvalidValue;
+  }
 }
 
 template <typename Instance, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t launch_instance(forward_call<T, Epilogue> const& call)
 {
   if constexpr (Instance::family == kernel_family::window) {
-    return launch_window<Instance>(call);
+    return choose_window_piece<Instance>(call);
   } else {
     return choose_layout<Instance>(call);
   }

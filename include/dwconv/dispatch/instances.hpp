@@ -35,7 +35,9 @@ using direct_instance = instance<kernel_family::direct, Taps, Stride>;
 using default_instances = instance_list<
   window_instance<taps<3, 3>, stride<1, 1>>, window_instance<taps<3, 3>, stride<2, 2>>,
   window_instance<taps<5, 5>, stride<1, 1>>, window_instance<taps<5, 5>, stride<2, 2>>,
-  window_instance<taps<7, 7>, stride<1, 1>>, direct_instance<any_taps, any_stride>>;
+  window_instance<taps<7, 7>, stride<1, 1>>, window_instance<taps<3, 1>, stride<1, 1>>,
+  window_instance<taps<3, 7>, stride<1, 1>>, window_instance<taps<1, 4>, stride<1, 1>>,
+  direct_instance<any_taps, any_stride>>;
 
 namespace instances {
 /// Whether a thread of the window family holds this filter, and the input columns that a stride

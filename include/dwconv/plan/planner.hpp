@@ -62,9 +62,9 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   }
 
   int const bytes            = static_cast<int>(size_in_bytes(element));
-  window_policy const policy = choose_window_policy(p, bytes);
-  int const columns          = window_columns(p.filter.height, bytes);
-  std::int64_t const shared  = window_tiles::shared_bytes(p, policy.tile, bytes, columns);
+  window_policy const policy = choose_window_policy(p, bytes, device);
+  std::int64_t const shared =
+    window_tiles::shared_bytes(p, policy.tile, bytes, policy.piece.columns);
   if (shared > device.shared_bytes_per_block) { return "a tile does not fit in shared memory"; }
   tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
   return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
@@ -118,12 +118,12 @@ constexpr void fill_direct(forward_plan& plan) noexcept
 constexpr void fill_window(forward_plan& plan) noexcept
 {
   int const bytes   = static_cast<int>(size_in_bytes(plan.element));
-  int const columns = window_columns(plan.problem.filter.height, bytes);
-  plan.window       = choose_window_policy(plan.problem, bytes);
+  plan.window       = choose_window_policy(plan.problem, bytes, plan.device);
   plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
   plan.threads      = plan.window.threads;
   plan.shared_bytes =
-    static_cast<int>(window_tiles::shared_bytes(plan.problem, plan.window.tile, bytes, columns));
+    static_cast<int>(window_tiles::shared_bytes(plan.problem, plan.window.tile, bytes,
+                                                plan.window.piece.columns));
 }
 
 constexpr void fill(forward_plan& plan) noexcept

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <dwconv/core/device_facts.hpp>
 #include <dwconv/kernels/window/policy.hpp>
 #include <dwconv/problem/tensors.hpp>
 #include <dwconv/staging/tile_geometry.hpp>
@@ -12,115 +13,162 @@ namespace dwconv {
 
 namespace window_tiles {
 
-/// What a tile aims for. Several blocks share a multiprocessor, one computing while others wait for
-/// memory: what is best is small enough for that and large enough to read few rows twice.
+inline constexpr int warp_size = 32;
+
+/// What a tile aims for; found on an H200 with CUDA 13.0 by trying thousands of tiles on shapes of
+/// every kind (docs/tuning.md has the figures). Blocks are small, one to four warps, and many share
+/// a multiprocessor: one computes while others wait for memory.
 struct aims {
-  int threads;           ///< Of a block with whole planes.
-  int rows_per_thread;   ///< Longest walk of a thread.
-  int strip_rows;        ///< Output rows of a tile that is a part of a plane.
-  int strip_bytes;       ///< Shared memory up to which it has more.
-  int most_strip_bytes;  ///< Shared memory from which on it has fewer,
-  int most_cut_bytes;    ///< and the same where rows are cut.
-  int planes_bytes;      ///< Shared memory up to which whole planes are added.
+  int walk;          ///< Rows a thread takes of a tile in one chunk.
+  int strip_rows;    ///< Rows of a tile that passes through shared memory in chunks.
+  int strip_columns; ///< Most columns of such a tile.
+  int steps;         ///< Of its chunks, a multiple of a copy's elements.
+  int most_across;   ///< Threads along a row up to which one chunk is better.
 };
 
-// H200, CUDA 13.0, float and half, shapes of the zoo; found by trying walks of 4 to 56 rows, strips
-// of 8 to 64 rows and 160 to 640 columns, 1 to 128 planes. docs/tuning.md has the figures.
-inline constexpr aims small_filter_sm90{.threads          = 96,
-                                        .rows_per_thread  = 16,
-                                        .strip_rows       = 16,
-                                        .strip_bytes      = 26 * 1024,
-                                        .most_strip_bytes = 72 * 1024,
-                                        .most_cut_bytes   = 40 * 1024,
-                                        .planes_bytes     = 36 * 1024};
-inline constexpr aims middle_filter_sm90{.threads          = 64,
-                                         .rows_per_thread  = 16,
-                                         .strip_rows       = 16,
-                                         .strip_bytes      = 26 * 1024,
-                                         .most_strip_bytes = 72 * 1024,
-                                         .most_cut_bytes   = 40 * 1024,
-                                         .planes_bytes     = 36 * 1024};
-// A 7x7 walk re-reads six rows: longer walks, and as many planes as it takes to fill a block with
-// them.
-inline constexpr aims large_filter_sm90{.threads          = 64,
-                                        .rows_per_thread  = 28,
-                                        .strip_rows       = 16,
-                                        .strip_bytes      = 52 * 1024,
-                                        .most_strip_bytes = 100 * 1024,
-                                        .most_cut_bytes   = 100 * 1024,
-                                        .planes_bytes     = 76 * 1024};
+// Short filters: short walks read few rows twice, and little tiles leave room for many blocks.
+inline constexpr aims short_filter{
+  .walk = 7, .strip_rows = 16, .strip_columns = 672, .steps = 4, .most_across = 64};
+inline constexpr aims middle_filter{
+  .walk = 10, .strip_rows = 32, .strip_columns = 448, .steps = 8, .most_across = 32};
+// Tall filters are bound by their multiply-adds: no walk may be short, since it spends filter
+// height - 1 rows of them at its ends.
+inline constexpr aims tall_filter{
+  .walk = 20, .strip_rows = 256, .strip_columns = 448, .steps = 4, .most_across = 0};
 
-[[nodiscard]] constexpr aims aims_for(std::int64_t filter_height) noexcept
+[[nodiscard]] constexpr aims aims_for(conv2d_problem const& p) noexcept
 {
-  return filter_height <= 3   ? small_filter_sm90
-         : filter_height <= 5 ? middle_filter_sm90
-                              : large_filter_sm90;
+  std::int64_t const live = geometry::live_rows(p);
+  return live <= 3 ? short_filter : live <= 5 ? middle_filter : tall_filter;
 }
 
-/// Threads of a warp; longest stretch of a row that one tile takes; largest plane that is not cut.
-inline constexpr int warp_size          = 32;
-inline constexpr int most_columns       = 512;
-inline constexpr int most_plane_outputs = 4096;
-
 /// Splits `whole` into as few equal parts of at most `most` as it takes, and returns a part.
-[[nodiscard]] constexpr int even_part(std::int64_t whole, int most) noexcept
+[[nodiscard]] constexpr int even_part(std::int64_t whole, std::int64_t most) noexcept
 {
   std::int64_t const parts = geometry::divide_up(whole, most);
   return static_cast<int>(geometry::divide_up(whole, parts));
 }
 
-[[nodiscard]] constexpr std::int64_t shared_bytes(conv2d_problem const& p, tile_shape tile,
+[[nodiscard]] constexpr std::int64_t shared_bytes(conv2d_problem const& p, tile_shape const& tile,
                                                   int element_bytes, int columns) noexcept
 {
-  tile_geometry const g = lay_out_tile(p, tile, element_bytes, window_overhang(p, columns));
-  return 128 + (g.input_size + g.output_size) * element_bytes;
+  return 128 + tile_elements(p, tile, element_bytes, window_overhang(p, columns)) * element_bytes;
+}
+
+/// What is wasted where rows end, and what narrow pieces cost more, in 1/1000 of the work.
+[[nodiscard]] constexpr std::int64_t cost_of(window_piece_shape piece, std::int64_t width) noexcept
+{
+  std::int64_t const computed = geometry::divide_up(width, piece.columns) * piece.columns;
+  std::int64_t const narrow   = piece.columns >= 6 ? 0 : piece.columns == 5 ? 30 : 200;
+  return computed * (1000 + narrow) / width;
+}
+
+[[nodiscard]] constexpr window_piece_shape choose_piece(conv2d_problem const& p,
+                                                        int element_bytes) noexcept
+{
+  window_piece_list const list   = window_pieces(p.filter, p.stride, element_bytes);
+  std::int64_t const width       = output_extent(p).width;
+  window_piece_shape best        = list.shapes[0];
+  for (int i = 1; i < list.count; ++i) {
+    if (cost_of(list.shapes[i], width) < cost_of(best, width)) { best = list.shapes[i]; }
+  }
+  return best;
+}
+
+/// A tile of one chunk: whole planes, or some rows of one, each thread walking down a few.
+[[nodiscard]] constexpr window_policy in_one_chunk(conv2d_problem const& p,
+                                                   window_piece_shape piece, int walk) noexcept
+{
+  extent2 const out         = output_extent(p);
+  std::int64_t const across = geometry::divide_up(out.width, piece.columns);
+  int const segment         = even_part(out.height, piece.rows > 0 ? piece.rows : walk);
+  std::int64_t const down   = geometry::divide_up(out.height, segment);
+  // A warp's worth of threads, but no tile that is all borders.
+  std::int64_t const fit = std::max<std::int64_t>(warp_size / across, 2);
+  window_policy policy{};
+  policy.piece        = piece;
+  policy.tile.columns = static_cast<int>(out.width);
+  policy.tile.rows    = static_cast<int>(
+    fit >= down ? out.height : even_part(out.height, segment * fit));
+  policy.rows_per_thread = even_part(policy.tile.rows, segment);
+  if (fit >= down) {
+    policy.tile.planes = static_cast<int>(std::clamp<std::int64_t>(
+      warp_size / (across * down), 1, std::max<std::int64_t>(p.batch * p.output_channels(), 1)));
+  }
+  policy.tile.steps = static_cast<int>(geometry::steps_for(p, policy.tile.rows));
+  return policy;
+}
+
+/// A tile that passes through shared memory in chunks: rows or windows of them, all the way down a
+/// strip.
+[[nodiscard]] constexpr window_policy in_chunks(conv2d_problem const& p, window_piece_shape piece,
+                                                aims const& aim, int element_bytes) noexcept
+{
+  extent2 const out = output_extent(p);
+  window_policy policy{};
+  policy.piece           = piece;
+  policy.tile.columns    = even_part(out.width, std::min<std::int64_t>(
+                                               aim.strip_columns, window_threads * piece.columns));
+  policy.tile.rows       = even_part(out.height, aim.strip_rows);
+  policy.rows_per_thread = policy.tile.rows;
+  if (policy.tile.columns == out.width) {
+    std::int64_t const across = geometry::divide_up(out.width, piece.columns);
+    policy.tile.planes        = static_cast<int>(std::clamp<std::int64_t>(
+      warp_size / across, 1, std::max<std::int64_t>(p.batch * p.output_channels(), 1)));
+  }
+  // Chunks keep their distance to a copy's boundary.
+  int const steps   = std::max(aim.steps, copy_bytes / element_bytes);
+  policy.tile.steps = static_cast<int>(
+    std::min<std::int64_t>(steps, geometry::steps_for(p, policy.tile.rows)));
+  return policy;
+}
+
+[[nodiscard]] constexpr std::int64_t blocks_of(conv2d_problem const& p,
+                                               window_policy const& policy) noexcept
+{
+  extent2 const out = output_extent(p);
+  return geometry::divide_up(p.batch * p.output_channels(), policy.tile.planes) *
+         geometry::divide_up(out.height, policy.tile.rows) *
+         geometry::divide_up(out.width, policy.tile.columns);
 }
 
 }  // namespace window_tiles
 
-/// Chooses a tile: whole planes where they are small, else strips of full rows, else parts of rows.
-/// Goes by ranges, never by single sizes. The problem's planes have extents of at most 2^24.
+/// Chooses a tile. Goes by ranges, never by single sizes. The problem's planes have extents of at
+/// most 2^24.
 [[nodiscard]] constexpr window_policy choose_window_policy(conv2d_problem const& p,
-                                                           int element_bytes) noexcept
+                                                           int element_bytes,
+                                                           device_facts const& device) noexcept
 {
   using namespace window_tiles;
-  aims const aim      = aims_for(p.filter.height);
-  extent2 const out   = output_extent(p);
-  int const columns   = window_columns(p.filter.height, element_bytes);
-  auto const bytes_of = [&](tile_shape tile) {
-    return shared_bytes(p, tile, element_bytes, columns);
-  };
-  auto const height = static_cast<int>(out.height);
-  tile_shape const plane{.planes = 1, .rows = height, .columns = static_cast<int>(out.width)};
-  bool const whole =
-    out.height * out.width <= most_plane_outputs && bytes_of(plane) <= aim.planes_bytes;
+  extent2 const out              = output_extent(p);
+  aims const aim                 = aims_for(p);
+  window_piece_shape const piece = choose_piece(p, element_bytes);
+  std::int64_t const across      = geometry::divide_up(out.width, piece.columns);
+  bool const one_chunk           = across <= aim.most_across || out.height <= aim.walk;
 
   window_policy policy{};
-  tile_shape& tile = policy.tile;
-  tile             = plane;
-  if (!whole) {
-    tile.columns = even_part(out.width, most_columns);
-    tile.rows    = std::min(height, aim.strip_rows);
-    while (tile.rows < height && bytes_of({1, 2 * tile.rows, tile.columns}) <= aim.strip_bytes) {
-      tile.rows *= 2;
+  if (one_chunk && across <= window_threads / 2) {
+    policy = in_one_chunk(p, piece, aim.walk);
+    // Where there is little to do, shorter walks and fewer planes for more blocks.
+    for (int walk = aim.walk / 2; walk > 0 && piece.rows == 0; walk /= 2) {
+      if (blocks_of(p, policy) >= 2 * device.multiprocessors) { break; }
+      policy = in_one_chunk(p, piece, walk);
     }
-    tile.rows            = even_part(height, tile.rows);
-    int const most_bytes = tile.columns < out.width ? aim.most_cut_bytes : aim.most_strip_bytes;
-    while (tile.rows > 1 && bytes_of(tile) > most_bytes) { tile.rows = (tile.rows + 1) / 2; }
+  } else {
+    window_piece_shape sliding{piece.columns, 0};
+    policy = in_chunks(p, sliding, aim, element_bytes);
+    for (int rows = policy.tile.rows / 2; rows >= 8; rows /= 2) {
+      if (blocks_of(p, policy) >= 4 * device.multiprocessors) { break; }
+      aims fewer       = aim;
+      fewer.strip_rows = rows;
+      policy           = in_chunks(p, sliding, fewer, element_bytes);
+    }
   }
-  policy.rows_per_thread = even_part(tile.rows, aim.rows_per_thread);
-
-  std::int64_t const pieces_of_plane = geometry::divide_up(tile.columns, columns) *
-                                       geometry::divide_up(tile.rows, policy.rows_per_thread) *
-                                       p.multiplier;
-  if (whole) {
-    std::int64_t const threads = pieces_of_plane >= warp_size ? 2 * aim.threads : aim.threads;
-    tile.planes                = static_cast<int>(std::clamp<std::int64_t>(
-      threads / pieces_of_plane, 1, std::max<std::int64_t>(p.batch * p.channels, 1)));
-    while (tile.planes > 1 && bytes_of(tile) > aim.planes_bytes) { --tile.planes; }
-  }
-  std::int64_t const warps = geometry::divide_up(pieces_of_plane * tile.planes, warp_size);
-  policy.threads = static_cast<int>(std::min<std::int64_t>(warps * warp_size, window_threads));
+  std::int64_t const threads = geometry::divide_up(policy.tile.columns, policy.piece.columns) *
+                               geometry::divide_up(policy.tile.rows, policy.rows_per_thread) *
+                               policy.tile.planes;
+  policy.threads = static_cast<int>(geometry::divide_up(threads, warp_size)) * warp_size;
   return policy;
 }
 

@@ -19,7 +19,8 @@ struct tile_frame {
   int stride_width;
   int pad_top;
   int pad_left;
-  int multiplier;
+  int live;  ///< Output rows that an input row can reach.
+  fast_divisor<std::int32_t> multiplier;
 
   tile_frame() = default;
   explicit constexpr tile_frame(conv2d_problem const& p) noexcept
@@ -33,20 +34,32 @@ struct tile_frame {
       stride_width{static_cast<int>(p.stride.width)},
       pad_top{static_cast<int>(p.pad.top)},
       pad_left{static_cast<int>(p.pad.left)},
-      multiplier{static_cast<int>(p.multiplier)}
+      live{static_cast<int>(geometry::live_rows(p))},
+      multiplier{static_cast<std::int32_t>(p.multiplier)}
   {}
 };
 
-/// One tile: its outputs, and the part of x under them that is on the image.
+/// A part of a tile that is in shared memory at a time: the rows of x that some steps of the walk
+/// take, as far as they are on the image, and the rows of y that are finished by them.
+struct tile_chunk {
+  int first_step;  ///< Of the tile's walk.
+  int end_step;
+  int input_row;
+  int input_rows;
+  int output_row;  ///< Of the plane.
+  int output_rows;
+};
+
+/// One tile: its outputs, and the part of x under them.
 struct tile_position {
-  std::int64_t plane;  ///< First input plane.
+  std::int32_t plane;  ///< First plane of y.
   int planes;
+  std::int32_t input_plane;  ///< First plane of x.
+  int input_planes;
   int row;  ///< First output row.
   int rows;
   int column;  ///< First output column.
   int columns;
-  int input_row;  ///< First staged row of x.
-  int input_rows;
   int input_column;  ///< First staged column of x.
   int input_columns;
 
@@ -59,29 +72,58 @@ struct tile_position {
     std::int32_t const down  = g.windows.quotient(index);
     std::int32_t const group = g.strips.quotient(down);
     tile_position t{};
-    t.plane   = static_cast<std::int64_t>(group) * g.tile.planes;
-    t.planes  = at_most(g.tile.planes, g.planes - t.plane);
-    t.row     = (down - group * g.strips.divisor()) * g.tile.rows;
-    t.rows    = at_most(g.tile.rows, f.output_height - t.row);
-    t.column  = (index - down * g.windows.divisor()) * g.tile.columns;
-    t.columns = at_most(g.tile.columns, f.output_width - t.column);
+    t.plane        = group * g.tile.planes;
+    t.planes       = at_most(g.tile.planes, static_cast<int>(g.planes) - t.plane);
+    t.input_plane  = f.multiplier.quotient(t.plane);
+    t.input_planes = f.multiplier.quotient(t.plane + t.planes - 1) - t.input_plane + 1;
+    t.row          = (down - group * g.strips.divisor()) * g.tile.rows;
+    t.rows         = at_most(g.tile.rows, f.output_height - t.row);
+    t.column       = (index - down * g.windows.divisor()) * g.tile.columns;
+    t.columns      = at_most(g.tile.columns, f.output_width - t.column);
 
-    int const top    = t.row * f.stride_height - f.pad_top;
     int const left   = t.column * f.stride_width - f.pad_left;
-    int const bottom = top + (t.rows - 1) * f.stride_height + f.filter_height;
     int const right  = left + (t.columns - 1) * f.stride_width + f.filter_width;
-    t.input_row      = top > 0 ? top : 0;
-    t.input_rows     = at_most(bottom, f.input_height) - t.input_row;
     t.input_column   = g.whole_rows || left < 0 ? 0 : left;
-    t.input_columns = g.whole_rows ? f.input_width : at_most(right, f.input_width) - t.input_column;
+    t.input_columns  = g.whole_rows ? f.input_width : at_most(right, f.input_width) - t.input_column;
     return t;
   }
 
- private:
-  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int at_most(int limit,
-                                                                std::int64_t value) noexcept
+  /// The row of x, perhaps above the image, that the walk down the tile begins with.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int top(tile_frame const& f) const noexcept
   {
-    return value < limit ? static_cast<int>(value) : limit;
+    return row * f.stride_height - f.pad_top;
+  }
+
+  /// The row of x, at most the image's end, that the walk ends before.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int bottom(tile_frame const& f) const noexcept
+  {
+    return at_most(top(f) + (rows - 1) * f.stride_height + f.filter_height, f.input_height);
+  }
+
+  /// Chunk number `index` of the tile; of no rows, of x or of y, where there are none.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr tile_chunk chunk(tile_geometry const& g,
+                                                              tile_frame const& f,
+                                                              int index) const noexcept
+  {
+    int const ramp = f.live - 1;  // steps before the first row is finished
+    tile_chunk c{};
+    c.first_step     = index * g.tile.steps;
+    c.end_step       = at_most(c.first_step + g.tile.steps, rows + ramp);
+    int const from   = top(f) + c.first_step * f.stride_height;
+    int const to     = at_most(from + g.tile.steps * f.stride_height, bottom(f));
+    c.input_row      = from > 0 ? from : 0;
+    c.input_rows     = to > c.input_row ? to - c.input_row : 0;
+    int const before = c.first_step > ramp ? c.first_step - ramp : 0;  // rows finished earlier
+    int const after  = c.end_step > ramp ? c.end_step - ramp : 0;
+    c.output_row     = row + before;
+    c.output_rows    = after > before ? after - before : 0;
+    return c;
+  }
+
+ private:
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int at_most(int limit, int value) noexcept
+  {
+    return value < limit ? value : limit;
   }
 };
 

@@ -8,99 +8,72 @@
 #include <dwconv/staging/memory_run.hpp>
 #include <dwconv/staging/mover.hpp>
 #include <dwconv/staging/tile_load.cuh>
-#include <dwconv/staging/tile_position.hpp>
+#include <dwconv/staging/tile_runs.hpp>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// A tile of y on its way out of shared memory: contiguous runs, one for whole planes, else one a
-/// plane's strip, or one a row where rows are not whole.
+/// Writes chunks out by the copy engine, started by the first warp.
 template <typename T>
-struct tile_target {
-  T* y;
-  tile_geometry const& g;
-  tile_frame const& f;
-  tile_position const& t;
-
-  /// First output of plane `plane` of the tile (input plane times multiplier, counted from the
-  /// tile's first).
-  [[nodiscard]] __device__ T* first(int plane) const
+struct bulk_tile_store {
+  /// Before the block synchronises: what the threads wrote to the area becomes visible to the copy
+  /// engine, and after it the area of the chunk before may be written again.
+  static __device__ void finish()
   {
-    std::int64_t const in_y = t.plane * f.multiplier + plane;
-    return y + ((in_y * f.output_height + t.row) * f.output_width + t.column);
+    bulk_wait_read<0>();
+    fence_before_bulk();
   }
 
-  /// Where that output's result is kept: as far from a 16-byte boundary as in memory.
-  [[nodiscard]] __device__ T* kept(T* area, int plane) const
+  /// After the block has synchronised.
+  static __device__ void start(int chunk, tile_runs<T> const& runs, int row, int rows,
+                               T const* area)
   {
-    return area + plane * g.output_plane + past_boundary(first(g.whole_planes ? 0 : plane));
+    if (warp_index() != serving_warp(chunk + tile_stages)) { return; }
+    if (lane_index() < runs.runs(rows) && rows > 0) {
+      int const count     = runs.count(rows);
+      T* const run        = runs.run(lane_index(), row);
+      T const* const kept = area + runs.place(lane_index(), row);
+      run_cut const whole = cut_inwards(run, count, copy_bytes);
+      if (whole.has_pieces()) {
+        bulk_store(
+          run + whole.first, kept + whole.first,
+          static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
+      }
+      copy_ends(run, kept, count, whole, 0, 1);
+    }
+    bulk_commit();
   }
 
-  [[nodiscard]] __device__ int planes() const { return t.planes * f.multiplier; }
-  [[nodiscard]] __device__ int runs() const
+  /// Before the block ends: its shared memory must outlive the copies.
+  static __device__ void drain()
   {
-    return g.whole_planes ? 1 : g.whole_rows ? planes() : planes() * t.rows;
-  }
-  [[nodiscard]] __device__ int run_length() const
-  {
-    return g.whole_planes ? planes() * static_cast<int>(g.output_plane)
-           : g.whole_rows ? t.rows * f.output_width
-                          : t.columns;
-  }
-
-  /// One contiguous run: where it belongs in y, and where its results are kept.
-  struct run {
-    T* memory;
-    T const* kept;
-  };
-
-  [[nodiscard]] __device__ run run_at(T* area, int index) const
-  {
-    if (g.whole_rows) { return {first(index), kept(area, index)}; }
-    int const plane = index / t.rows;
-    int const row   = index - plane * t.rows;
-    return {first(plane) + static_cast<std::int64_t>(row) * f.output_width,
-            kept(area, plane) + row * g.output_pitch};
+    bulk_wait_read<0>();
   }
 };
 
-/// Writes a tile out by the copy engine; the block has synchronised after `fence_before_bulk`.
+/// Writes chunks out through registers, 16 bytes at a time, shared out among all threads.
 template <typename T>
-__device__ void bulk_tile_store(tile_target<T> const& target, T* area)
-{
-  if (warp_index() != 0) { return; }
-  int const runs     = target.runs();
-  int const length   = target.run_length();
-  bool const one_run = runs == 1;
-  for (int r = one_run ? 0 : lane_index(); r < runs; r += warp_lanes) {
-    auto const [memory, kept] = target.run_at(area, r);
-    run_cut const whole       = cut_inwards(memory, length, copy_bytes);
-    if (whole.has_pieces() && (!one_run || lane_index() == 0)) {
-      bulk_store(
-        memory + whole.first, kept + whole.first,
-        static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
-    }
-    copy_ends(memory, kept, length, whole, one_run ? lane_index() : 0, one_run ? warp_lanes : 1);
-  }
-  bulk_commit();
-  bulk_wait_read<0>();  // the block's shared memory must outlive the copy
-}
+struct vector_tile_store {
+  static __device__ void finish() {}
 
-/// Writes a tile out through registers, 16 bytes at a time, shared out among all threads; the block
-/// has synchronised.
-template <typename T>
-__device__ void vector_tile_store(tile_target<T> const& target, T* area)
-{
-  constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
-  int const thread    = static_cast<int>(threadIdx.x);
-  int const threads   = static_cast<int>(blockDim.x);
-  for (int r = 0; r < target.runs(); ++r) {
-    auto const [memory, kept] = target.run_at(area, r);
-    run_cut const whole       = cut_inwards(memory, target.run_length(), copy_bytes);
-    copy_ends(memory, kept, target.run_length(), whole, thread, threads);
-    for (int e = whole.first + thread * piece; e < whole.last; e += threads * piece) {
-      *reinterpret_cast<uint4*>(memory + e) = *reinterpret_cast<uint4 const*>(kept + e);
+  static __device__ void start(int, tile_runs<T> const& runs, int row, int rows, T const* area)
+  {
+    constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
+    int const thread    = static_cast<int>(threadIdx.x);
+    int const threads   = static_cast<int>(blockDim.x);
+    int const count     = runs.count(rows);
+#pragma unroll 1
+    for (int r = 0; r < runs.runs(rows); ++r) {
+      T* const run        = runs.run(r, row);
+      T const* const kept = area + runs.place(r, row);
+      run_cut const whole = cut_inwards(run, count, copy_bytes);
+      copy_ends(run, kept, count, whole, thread, threads);
+      for (int e = whole.first + thread * piece; e < whole.last; e += threads * piece) {
+        *reinterpret_cast<uint4*>(run + e) = *reinterpret_cast<uint4 const*>(kept + e);
+      }
     }
   }
-}
+
+  static __device__ void drain() {}
+};
 
 DWCONV_ABI_NAMESPACE_END

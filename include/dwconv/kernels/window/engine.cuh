@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <dwconv/device/convert.cuh>
 #include <dwconv/device/vector_access.cuh>
@@ -12,38 +13,33 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// Which outputs of a tile one thread computes: some neighbouring columns of some neighbouring rows
 /// of a plane.
 struct window_piece {
-  int plane;  ///< Of the tile's output planes.
-  int row;    ///< First, counted from the tile's first.
-  int rows;   ///< None where the piece lies outside a tile that is cut short.
-  int column;
+  int plane;   ///< Of the tile's planes of y.
+  int row;     ///< First, counted from the tile's first.
+  int rows;    ///< None where the piece lies outside a tile that is cut short.
+  int column;  ///< First, counted from the tile's first.
   int columns;
 
   template <typename Params>
   [[nodiscard]] static __device__ window_piece of(Params const& p, tile_position const& tile,
-                                                  int index, int columns_per_thread)
+                                                  int thread, int columns_per_thread)
   {
-    int const line = p.across.quotient(index);
+    int const line  = p.across.quotient(thread);
+    int const plane = p.down.quotient(line);
     window_piece piece;
-    piece.plane   = p.down.quotient(line);
-    piece.column  = (index - line * p.across.divisor()) * columns_per_thread;
-    piece.row     = (line - piece.plane * p.down.divisor()) * p.rows_per_thread;
-    piece.rows    = min(p.rows_per_thread, tile.rows - piece.row);
+    piece.column  = (thread - line * p.across.divisor()) * columns_per_thread;
+    piece.row     = (line - plane * p.down.divisor()) * p.rows_per_thread;
+    piece.rows    = plane < tile.planes ? min(p.rows_per_thread, tile.rows - piece.row) : 0;
     piece.columns = min(columns_per_thread, tile.columns - piece.column);
-    if (index >= p.pieces || piece.plane >= tile.planes * p.frame.multiplier ||
-        piece.columns <= 0) {
-      piece.rows = 0;
-    }
+    piece.plane   = min(plane, tile.planes - 1);
+    if (piece.columns <= 0) { piece.rows = 0; }
     return piece;
   }
 };
 
-/// Slides a window down the staged rows of one plane, for a few neighbouring columns.
-///
-/// Each input row is read once and added to the sums of every output row it touches: `live` rows of
-/// sums in registers, which take turns. One output row is finished, and given to `retire`, every
-/// `stride` input rows.
+/// What the engines keep of a thread's columns: the filter, and which input columns are on the
+/// image.
 template <typename Config>
-class window_engine {
+class window_columns_state {
  public:
   using T   = typename Config::element_type;
   using sum = sum_of<T>;
@@ -54,11 +50,10 @@ class window_engine {
   static constexpr int stride_width  = static_cast<int>(Config::stride.width);
   static constexpr int columns       = Config::columns_per_thread;
   static constexpr int live          = (filter_height + stride_height - 1) / stride_height;
-  static constexpr int reach =
-    window_reach(columns, stride_width, filter_width);  ///< Input columns.
+  static constexpr int reach         = static_cast<int>(
+    window_reach(columns, stride_width, filter_width));  ///< Input columns.
 
-  /// Loads the filter, and finds which of the thread's input columns are on the image.
-  __device__ window_engine(T const* filter, int first_input_column, int input_width)
+  __device__ window_columns_state(T const* filter, int first_input_column, int input_width)
   {
 #pragma unroll
     for (int t = 0; t < filter_height * filter_width; ++t) {
@@ -67,91 +62,204 @@ class window_engine {
 #pragma unroll
     for (int c = 0; c < reach; ++c) {
       int const column = first_input_column + c;
-      on_image_[c]     = column >= 0 && column < input_width ? ~0u : 0u;
+      on_image_[c]     = opaque(column >= 0 && column < input_width ? ~0u : 0u);
     }
-#pragma unroll
-    for (int s = 0; s < live; ++s) { clear(s); }
   }
 
-  /// Walks down `rows` output rows. `staged` is where input row `input_row` would lie at the
-  /// thread's first column; only rows 0 to input_height - 1 are read.
-  template <typename Retire>
-  __device__ void walk(T const* staged, int pitch, int input_row, int input_height, int rows,
-                       Retire&& retire)
+ protected:
+  sum filter_[filter_height * filter_width];
+  unsigned on_image_[reach];
+};
+
+/// Slides a window down the staged rows of one plane, for a few neighbouring columns, one step an
+/// output row.
+///
+/// Each input row is read once and added to the sums of every output row it touches: `live` rows of
+/// sums in registers, oldest first. In every step each row of sums takes the place of the one
+/// before it, which costs nothing: the step's first multiply-add reads one register and writes
+/// another. The oldest is then finished, and given to `retire`.
+template <typename Config>
+class sliding_window : public window_columns_state<Config> {
+  using base = window_columns_state<Config>;
+
+ public:
+  using T   = typename base::T;
+  using sum = typename base::sum;
+  using base::columns;
+  using base::filter_height;
+  using base::filter_width;
+  using base::live;
+  using base::reach;
+  using base::stride_height;
+  using base::stride_width;
+
+  /// Loads the filter.
+  __device__ sliding_window(T const* filter, int first_input_column, int input_width)
+    : base{filter, first_input_column, input_width}
   {
-    int const steps = rows + live - 1;
-    int const end   = min(input_height, input_row + (rows - 1) * stride_height + filter_height);
-    for (int step = 0; step < steps; step += live) {
-      int const next   = input_row + live * stride_height;
-      bool const inner = step >= live - 1 && step + live <= steps && input_row >= 0 && next <= end;
-      if (inner) {
-        turn<false>(staged, pitch, input_row, end, step, steps, retire);
-      } else {
-        turn<true>(staged, pitch, input_row, end, step, steps, retire);
+#pragma unroll
+    for (int s = 0; s < live; ++s) {
+#pragma unroll
+      for (int v = 0; v < columns; ++v) { sums_[s][v] = sum(0); }
+    }
+  }
+
+  /// Walks from where it is to step `until`.
+  ///
+  /// @param staged  Row max(row, 0) of x at the thread's first column.
+  /// @param row     Input row that the next step begins with; may lie above the image.
+  /// @param row_end Rows 0 to row_end - 1 are on the image and staged as far as steps before
+  /// `until` take them.
+  template <typename Retire>
+  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until,
+                       Retire& retire)
+  {
+    // Only steps with a row on the image read and multiply.
+    int const first = min(until, step_ + (row < 0 ? -row / stride_height : 0));
+    int const last =
+      min(until, step_ + max(0, (row_end - row + stride_height - 1) / stride_height));
+    row += (first - step_) * stride_height;
+#pragma unroll 1
+    while (step_ < first) { idle(retire); }
+#pragma unroll 1
+    while (step_ < last) {
+#pragma unroll
+      for (int j = 0; j < stride_height; ++j) {
+        // A step may have rows above or below the image: another is read for it, as zeros.
+        bool const here = stride_height == 1 || (row + j >= 0 && row + j < row_end);
+        accumulate(staged, j, stride_height == 1 ? ~0u : opaque(here ? ~0u : 0u));
+        staged += here && (stride_height == 1 || row + j + 1 < row_end) ? pitch : 0;
       }
-      staged += live * stride_height * pitch;
-      input_row = next;
+      row += stride_height;
+      advance(retire);
+    }
+#pragma unroll 1
+    while (step_ < until) { idle(retire); }
+  }
+
+ private:
+  /// Adds one input row, the `j`-th of its step, to every row of sums it touches.
+  __device__ void accumulate(T const* row, int j, unsigned on_image)
+  {
+    sum x[reach];
+#pragma unroll
+    for (int c = 0; c < reach; ++c) {
+      x[c] = to_sum(
+        keep_bits(row[c], stride_height == 1 ? on_image_[c] : on_image_[c] & on_image));
+    }
+#pragma unroll
+    for (int s = 0; s < live; ++s) {
+      int const kh = (live - 1 - s) * stride_height + j;
+      if (kh >= filter_height) { continue; }
+#pragma unroll
+      for (int t = 0; t < filter_width; ++t) {
+#pragma unroll
+        for (int v = 0; v < columns; ++v) {
+          sum const before =
+            j > 0 || t > 0 ? sums_[s][v] : (s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0));
+          sums_[s][v] = before + x[v * stride_width + t] * filter_[kh * filter_width + t];
+        }
+      }
+    }
+  }
+
+  /// A step without a row of x.
+  template <typename Retire>
+  __device__ void idle(Retire& retire)
+  {
+#pragma unroll
+    for (int s = 0; s < live; ++s) {
+#pragma unroll
+      for (int v = 0; v < columns; ++v) {
+        sums_[s][v] = s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0);
+      }
+    }
+    advance(retire);
+  }
+
+  template <typename Retire>
+  __device__ void advance(Retire& retire)
+  {
+    if (step_ >= live - 1) { retire(sums_[0]); }
+    ++step_;
+  }
+
+  using base::filter_;
+  using base::on_image_;
+  sum sums_[live][columns];
+  int step_ = 0;
+};
+
+/// All outputs of a short piece at a time: every row of sums in registers, every row of x read once
+/// and added to those it touches, the loop over rows unrolled. Spends no multiply-add on outputs of
+/// other threads, as a walk does at both its ends, but takes registers for every row.
+template <typename Config>
+class register_tile : public window_columns_state<Config> {
+  using base = window_columns_state<Config>;
+
+ public:
+  using T   = typename base::T;
+  using sum = typename base::sum;
+  using base::base;
+  using base::columns;
+  using base::filter_height;
+  using base::filter_width;
+  using base::live;
+  using base::reach;
+  using base::stride_height;
+  using base::stride_width;
+  static constexpr int rows = Config::rows_per_thread;
+
+  /// As `sliding_window::walk`, for a piece in one chunk.
+  template <typename Retire>
+  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until,
+                       Retire& retire)
+  {
+    sum sums[rows][columns];
+#pragma unroll
+    for (int i = 0; i < rows; ++i) {
+#pragma unroll
+      for (int v = 0; v < columns; ++v) { sums[i][v] = sum(0); }
+    }
+    staged -= max(row, 0) * pitch;
+#pragma unroll
+    for (int u = 0; u < (rows - 1) * stride_height + filter_height; ++u) {
+      if (row + u >= 0 && row + u < row_end) { accumulate(staged + (row + u) * pitch, u, sums); }
+    }
+#pragma unroll
+    for (int i = 0; i < rows; ++i) {
+      if (i + live - 1 < until) { retire(sums[i]); }
     }
   }
 
  private:
-  /// `live` steps, after which every row of sums has the role it began with. Checked: near the ends
-  /// of the walk or of the image, where a step may have no input row, no output row, or not be
-  /// there at all.
-  template <bool Checked, typename Retire>
-  __device__ void turn(T const* staged, int pitch, int input_row, int end, int step, int steps,
-                       Retire& retire)
-  {
-#pragma unroll
-    for (int u = 0; u < live; ++u) {
-      if (Checked && step + u >= steps) { break; }
-#pragma unroll
-      for (int j = 0; j < stride_height; ++j) {
-        int const row = input_row + u * stride_height + j;
-        if (!Checked || (row >= 0 && row < end)) {
-          accumulate<Checked>(staged + (u * stride_height + j) * pitch, u, j, step,
-                              steps - (live - 1));
-        }
-      }
-      int const finished = (u + 1) % live;
-      if (!Checked || step + u >= live - 1) { retire(sums_[finished]); }
-      clear(finished);
-    }
-  }
-
-  /// Adds one input row, the `j`-th of its step, to every row of sums it touches that is one of the
-  /// walk's `rows`.
-  template <bool Checked>
-  __device__ void accumulate(T const* row, int u, int j, int step, int rows)
+  /// Adds input row `u` of the piece to every row of sums it touches.
+  __device__ void accumulate(T const* row, int u, sum (&sums)[rows][columns])
   {
     sum x[reach];
 #pragma unroll
     for (int c = 0; c < reach; ++c) { x[c] = to_sum(keep_bits(row[c], on_image_[c])); }
 #pragma unroll
-    for (int q = 0; q < live; ++q) {
-      int const output = step + u - q;
-      if (q * stride_height + j < filter_height && (!Checked || (output >= 0 && output < rows))) {
+    for (int i = 0; i < rows; ++i) {
+      int const kh = u - i * stride_height;
+      if (kh < 0 || kh >= filter_height) { continue; }
 #pragma unroll
-        for (int t = 0; t < filter_width; ++t) {
+      for (int t = 0; t < filter_width; ++t) {
 #pragma unroll
-          for (int v = 0; v < columns; ++v) {
-            sums_[(u - q + live) % live][v] +=
-              x[v * stride_width + t] * filter_[(q * stride_height + j) * filter_width + t];
-          }
+        for (int v = 0; v < columns; ++v) {
+          sums[i][v] += x[v * stride_width + t] * filter_[kh * filter_width + t];
         }
       }
     }
   }
 
-  __device__ void clear(int s)
-  {
-#pragma unroll
-    for (int v = 0; v < columns; ++v) { sums_[s][v] = sum(0); }
-  }
-
-  sum filter_[filter_height * filter_width];
-  unsigned on_image_[reach];
-  sum sums_[live][columns];
+  using base::filter_;
+  using base::on_image_;
 };
+
+/// How a compiled kernel walks.
+template <typename Config>
+using window_engine = std::conditional_t<Config::rows_per_thread == 0, sliding_window<Config>,
+                                         register_tile<Config>>;
 
 DWCONV_ABI_NAMESPACE_END

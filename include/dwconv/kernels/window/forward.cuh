@@ -16,14 +16,17 @@
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// One compiled window kernel.
-template <element T, static_taps Taps, static_stride Stride, mover Mover = mover::newest>
+template <element T, static_taps Taps, static_stride Stride, int Columns, int Rows = 0,
+          mover Mover = mover::newest>
 struct window_config {
   using element_type                      = T;
   static constexpr extent2 taps           = Taps::extent;
   static constexpr extent2 stride         = Stride::extent;
   static constexpr mover how              = Mover;
-  static constexpr int columns_per_thread = window_columns(Taps::extent.height, sizeof(T));
-  static constexpr int blocks             = window_blocks(Taps::extent.height, sizeof(T));
+  static constexpr int columns_per_thread = Columns;
+  static constexpr int rows_per_thread    = Rows;  ///< Zero for any number of them.
+  static constexpr int blocks =
+    window_blocks(Taps::extent, Stride::extent, {Columns, Rows}, sizeof(T));
 };
 
 /// Gives one finished row of a piece to the epilogue and keeps the results for the store.
@@ -40,22 +43,33 @@ struct window_retire {
 
   __device__ void operator()(sum_of<T> const (&sums)[Config::columns_per_thread])
   {
-#pragma unroll
-    for (int v = 0; v < Config::columns_per_thread; ++v) {
-      if (v < columns) {
-        output_coordinate const here{at.batch, at.channel, at.row, at.column + v, at.offset + v};
-        kept[v] = from_sum<T>(epilogue(sums[v], here));
-      }
+    if (columns == Config::columns_per_thread) {
+      keep<true>(sums);
+    } else {
+      keep<false>(sums);
     }
     kept += pitch;
     ++at.row;
     at.offset += width;
   }
+
+ private:
+  template <bool Full>
+  __device__ void keep(sum_of<T> const (&sums)[Config::columns_per_thread])
+  {
+#pragma unroll
+    for (int v = 0; v < Config::columns_per_thread; ++v) {
+      if (Full || v < columns) {
+        output_coordinate const here{at.batch, at.channel, at.row, at.column + v, at.offset + v};
+        kept[v] = from_sum<T>(epilogue(sums[v], here));
+      }
+    }
+  }
 };
 
-/// A tile a block: staged whole, computed from registers, stored whole. Blocks take tiles in the
-/// order of memory, several at a time on one multiprocessor: while one waits for its tile another
-/// computes.
+/// A tile a block, in the order of memory, several blocks at a time on one multiprocessor. The tile
+/// passes through shared memory a chunk of rows at a time: while one is computed the next is on its
+/// way in and the one before on its way out; sums stay in registers from chunk to chunk.
 template <typename Config, typename Epilogue>
 __global__ void __launch_bounds__(window_threads, Config::blocks)
   window_forward_kernel(window_params<typename Config::element_type> const p,
@@ -68,62 +82,86 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
   using load          = std::conditional_t<how == mover::bulk, bulk_tile_load<T>,
                                   shared_out_tile_load<T, how == mover::async>>;
+  using store =
+    std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
 
-  auto* const barrier  = dynamic_shared_memory<transaction_barrier>();
-  T* const input_area  = dynamic_shared_memory<T>() + 128 / sizeof(T);
-  T* const output_area = input_area + p.geometry.input_size;
+  tile_geometry const& g = p.geometry;
+  tile_frame const& f    = p.frame;
+  auto const tile        = tile_position::of(g, f, static_cast<std::int32_t>(blockIdx.x));
+  auto const source      = input_runs(p.x, g, f, tile);
+  auto const target      = output_runs(p.y, g, f, tile);
 
-  auto const tile = tile_position::of(p.geometry, p.frame, static_cast<std::int32_t>(blockIdx.x));
-  tile_source<T> const source{p.x, p.geometry, p.frame, tile};
-  tile_target<T> const target{p.y, p.geometry, p.frame, tile};
-  T* const staged = source.staged(input_area, p.geometry);
+  auto* const barriers   = dynamic_shared_memory<transaction_barrier>();
+  T* const input_area    = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
+  T* const output_area   = input_area - g.input_slack + g.stages * g.input_size;
+  static_assert(tile_stages == 2);
+  auto const input_stage  = [&](int chunk) { return input_area + (chunk & 1) * g.input_size; };
+  auto const output_stage = [&](int chunk) { return output_area + (chunk & 1) * g.output_size; };
 
-  load staging{*barrier};
-  staging.start(source, staged);
-  bool landed = false;
-  for (int index = static_cast<int>(threadIdx.x); index - static_cast<int>(threadIdx.x) < p.pieces;
-       index += static_cast<int>(blockDim.x)) {
-    auto const piece       = window_piece::of(p, tile, index, engine::columns);
-    int const input_plane  = p.multiplier.quotient(piece.plane);
-    int const output_plane = static_cast<int>(tile.plane) * p.frame.multiplier + piece.plane;
-    int const image        = p.output_channels.quotient(output_plane);
-    int const channel      = output_plane - image * p.output_channels.divisor();
-    int const input_row    = (tile.row + piece.row) * engine::stride_height - p.frame.pad_top;
-    int const input_column = (tile.column + piece.column) * engine::stride_width - p.frame.pad_left;
+  load staging{barriers, source, {p.x, p.x_end}};
+  auto const start = [&](int k) {
+    if (k < g.chunks) {
+      tile_chunk const chunk = tile.chunk(g, f, k);
+      staging.start(k, chunk.input_row, chunk.input_rows, input_stage(k));
+    } else {
+      staging.skip();
+    }
+  };
+#pragma unroll 1
+  for (int k = 0; k < tile_stages; ++k) { start(k); }
 
-    // The filter is on its way while the tile lands.
-    std::int64_t const filter_size = engine::filter_height * engine::filter_width;
-    engine window{p.filter + (piece.rows > 0 ? channel : 0) * filter_size, input_column,
-                  p.frame.input_width};
-    if (!landed) { staging.wait(); }
-    landed = true;
-    if (piece.rows <= 0) { continue; }
+  auto const piece = window_piece::of(p, tile, static_cast<int>(threadIdx.x), engine::columns);
+  int const output_plane = tile.plane + piece.plane;
+  int const input_plane  = f.multiplier.quotient(output_plane) - tile.input_plane;
+  int const image        = p.output_channels.quotient(output_plane);
+  int const channel      = output_plane - image * p.output_channels.divisor();
+  int const row          = tile.row + piece.row;
+  int const column       = tile.column + piece.column;
+  int const input_column = column * engine::stride_width - f.pad_left;
+  plane_place const staged{source, g.whole_planes, input_plane, g.input_plane};
+  plane_place const kept{target, g.whole_planes, piece.plane, g.output_plane};
+  // What the loop over chunks needs of all this, kept in registers.
+  int const steps        = opaque(piece.rows > 0 ? piece.rows + engine::live - 1 : 0);
+  int const row_end      = opaque(tile.bottom(f));
+  int const staged_from  = opaque(staged.offset() + input_column - tile.input_column);
+  int const kept_from    = opaque(kept.offset() + piece.row * g.output_pitch + piece.column);
+  unsigned const staged_alignment = opaque(staged.alignment());
+  unsigned const kept_alignment   = opaque(kept.alignment());
+  int input_row = opaque(row * engine::stride_height - f.pad_top);
 
-    int const row    = tile.row + piece.row;
-    int const column = tile.column + piece.column;
-    std::int64_t const offset =
-      (static_cast<std::int64_t>(output_plane) * p.frame.output_height + row) *
-        p.frame.output_width +
-      column;
-    window_retire<Config, Epilogue> retire{
-      target.kept(output_area, piece.plane) + piece.row * p.geometry.output_pitch + piece.column,
-      p.geometry.output_pitch,
-      piece.columns,
-      output_coordinate{image, channel, row, column, offset},
-      p.frame.output_width,
-      epilogue};
-    window.walk(staged + input_plane * p.geometry.input_plane +
-                  (input_row - tile.input_row) * p.geometry.input_pitch +
-                  (input_column - tile.input_column),
-                p.geometry.input_pitch, input_row, p.frame.input_height, piece.rows, retire);
+  // The filter is on its way while the first chunk lands.
+  engine window{p.filter + static_cast<std::int64_t>(channel) *
+                             (engine::filter_height * engine::filter_width),
+                input_column, f.input_width};
+  window_retire<Config, Epilogue> retire{
+    nullptr,
+    g.output_pitch,
+    piece.columns,
+    output_coordinate{image, channel, row, column,
+                      (static_cast<std::int64_t>(output_plane) * f.output_height + row) *
+                          f.output_width +
+                        column},
+    f.output_width,
+    epilogue};
+  block_sync();  // nobody waits on a barrier that is not set up
+
+#pragma unroll 1
+  for (int k = 0; k < g.chunks; ++k) {
+    tile_chunk const chunk = tile.chunk(g, f, k);
+    staging.wait(k);
+    if (steps > 0) {
+      retire.kept = output_stage(k) + kept_from + kept.past(kept_alignment, chunk.output_row);
+      window.walk(input_stage(k) + staged_from + staged.past(staged_alignment, chunk.input_row) +
+                    (max(input_row, 0) - chunk.input_row) * g.input_pitch,
+                  g.input_pitch, input_row, row_end, min(chunk.end_step, steps), retire);
+      input_row += g.tile.steps * engine::stride_height;
+    }
+    store::finish();
+    block_sync();
+    store::start(k, target, chunk.output_row, chunk.output_rows, output_stage(k));
+    start(k + tile_stages);
   }
-  if constexpr (how == mover::bulk) { fence_before_bulk(); }
-  block_sync();
-  if constexpr (how == mover::bulk) {
-    bulk_tile_store(target, output_area);
-  } else {
-    vector_tile_store(target, output_area);
-  }
+  store::drain();
 }
 
 DWCONV_ABI_NAMESPACE_END

@@ -57,4 +57,10 @@ template <shuffled_value T>
   return shuffle(value, lane_index() ^ mask);
 }
 
+[[nodiscard]] inline unsigned warp_sum(unsigned value)
+{
+  for (int mask = warp_lanes / 2; mask > 0; mask /= 2) { value += shuffle_xor(value, mask); }
+  return value;
+}
+
 DWCONV_ABI_NAMESPACE_END
