@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <dwconv/kernels/any_filter/params.hpp>
+#include <dwconv/kernels/any_filter/tile.cuh>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// Which outputs of a tile one thread computes: some of one lattice of rows and one of columns.
+struct any_filter_piece_place {
+  int image;    ///< Of the tile's,
+  int channel;  ///< as this.
+  int row;      ///< First, counted from the tile's first; the next are a lattice's phases apart.
+  int rows;     ///< None where there is nothing to do.
+  int column;
+  int columns;
+
+  /// Threads beside each other have lattices of columns beside each other, then groups of columns,
+  /// then planes, then rows: a warp's threads have few places in the rows, and skip the same
+  /// padding.
+  template <int Rows, int Columns, typename Params>
+  [[nodiscard]] static __device__ any_filter_piece_place of(Params const& p,
+                                                            any_filter_tile const& t, int index)
+  {
+    int const plane_row = p.pieces_across.quotient(index);
+    int const across    = index - plane_row * p.pieces_across.divisor();
+    int const down      = p.tile_planes.quotient(plane_row);
+    int const plane     = plane_row - down * p.tile_planes.divisor();
+    any_filter_piece_place at;
+    at.image   = p.tile_channels.quotient(plane);
+    at.channel = plane - at.image * p.tile_channels.divisor();
+    at.row     = first<Rows>(p.rows, p.row_lattices, down);
+    at.column  = first<Columns>(p.columns, p.column_lattices, across);
+    at.rows    = count<Rows>(p.rows, t.rows - at.row);
+    at.columns = count<Columns>(p.columns, t.columns - at.column);
+    if (index >= p.pieces || at.image >= t.images || at.channel >= t.channels || at.columns == 0) {
+      at.rows = 0;
+    }
+    return at;
+  }
+
+ private:
+  template <int Most>
+  [[nodiscard]] static __device__ int first(lattice_axis const& axis,
+                                            fast_divisor<std::int32_t> const& lattices, int piece)
+  {
+    int const group = lattices.quotient(piece);
+    return group * Most * axis.phases.divisor() + piece - group * lattices.divisor();
+  }
+
+  template <int Most>
+  [[nodiscard]] static __device__ int count(lattice_axis const& axis, int left)
+  {
+    return left > 0 ? min(Most, axis.phases.quotient_up(left)) : 0;
+  }
+};
+
+/// The taps of one axis that are not in the padding for every output of a thread.
+struct any_filter_taps {
+  int lattice;  ///< Which of the axis' lattices the thread is on,
+  int element;  ///< and the element of it under its first output's first tap.
+  int first;
+  int end;
+
+  /// `count` outputs from number `output` of the tile on. Taps are counted from the first output's
+  /// first; output i's first is i * step further.
+  [[nodiscard]] static __device__ any_filter_taps of(lattice_axis const& axis,
+                                                     lattice_window const& window, int output,
+                                                     int count)
+  {
+    int const mark = output * axis.step;
+    any_filter_taps taps;
+    taps.element = axis.phases.quotient(mark);
+    taps.lattice = mark - taps.element * axis.phases.divisor();
+    taps.first   = window.first > mark ? axis.phases.quotient_up(window.first - mark) : 0;
+    taps.end     = window.end > mark ? axis.phases.quotient_up(window.end - mark) : 0;
+    taps.end     = min(taps.end, (count - 1) * axis.step + axis.taps);
+    return taps;
+  }
+};
+
+/// Four neighbouring taps of a filter, read at once.
+template <typename Sum>
+struct alignas(16) any_filter_quad {
+  Sum taps[4];
+};
+
+/// The sums of one thread's outputs. Each staged row is read once for all rows of outputs that it
+/// touches. Taps are added row by row, in each from left to right.
+template <typename Sum, int Rows, int Columns>
+class any_filter_engine {
+ public:
+  Sum const* x;       ///< Lattice element 0 of the thread's first lattice row.
+  int x_step;         ///< To the next row of its lattice.
+  Sum const* filter;  ///< Of its channel, in quads.
+  int height;         ///< Taps down.
+  int row_step;       ///< Lattice rows from one output to the next,
+  int column_step;    ///< and lattice elements.
+  Sum sums[Rows][Columns];
+
+  __device__ void clear()
+  {
+#pragma unroll
+    for (int i = 0; i < Rows; ++i) {
+#pragma unroll
+      for (int v = 0; v < Columns; ++v) { sums[i][v] = Sum(0); }
+    }
+  }
+
+  /// Adds lattice rows [first_row, end_row), of each taps [first_tap, end_tap).
+  __device__ void walk(int first_row, int end_row, int first_tap, int end_tap)
+  {
+    if (first_tap >= end_tap) { return; }
+    bool const overlap = column_step == 1;
+    for (int u = first_row; u < end_row; ++u) {
+      Sum const* const row  = x + u * x_step;
+      Sum const* const taps = filter + ((first_tap >> 2) * height + u) * 4;
+      // Where every row of outputs has a tap on this row, none is asked.
+      if (overlap && row_step == 1 && u >= Rows - 1 && u < height) {
+        add_row<false, true>(row, taps, u, first_tap, end_tap);
+      } else if (overlap) {
+        add_row<true, true>(row, taps, u, first_tap, end_tap);
+      } else {
+        add_row<true, false>(row, taps, u, first_tap, end_tap);
+      }
+    }
+  }
+
+ private:
+  template <bool Checked, bool Overlap>
+  __device__ void add_row(Sum const* row, Sum const* taps, int u, int t, int end)
+  {
+    row += t;
+    for (; t + 4 <= end; t += 4) {
+      add_taps<4, Checked, Overlap>(row, taps, u);
+      row += 4;
+      taps += height * 4;
+    }
+    switch (end - t) {
+      case 1: add_taps<1, Checked, Overlap>(row, taps, u); break;
+      case 2: add_taps<2, Checked, Overlap>(row, taps, u); break;
+      case 3: add_taps<3, Checked, Overlap>(row, taps, u); break;
+      default: break;
+    }
+  }
+
+  /// The first Count taps of a quad. Overlap: neighbouring outputs are neighbours on the lattice
+  /// too, and share elements.
+  template <int Count, bool Checked, bool Overlap>
+  __device__ void add_taps(Sum const* row, Sum const* taps, int u)
+  {
+    constexpr int reads = Overlap ? Columns + Count - 1 : Columns * Count;
+    Sum value[reads];
+#pragma unroll
+    for (int k = 0; k < reads; ++k) {
+      value[k] = Overlap ? row[k] : row[k / Count * column_step + k % Count];
+    }
+#pragma unroll
+    for (int i = 0; i < Rows; ++i) {
+      int const above = Checked ? i * row_step : i;
+      if (!Checked || static_cast<unsigned>(u - above) < static_cast<unsigned>(height)) {
+        auto const quad = *reinterpret_cast<any_filter_quad<Sum> const*>(taps - above * 4);
+#pragma unroll
+        for (int k = 0; k < Count; ++k) {
+#pragma unroll
+          for (int v = 0; v < Columns; ++v) {
+            sums[i][v] += value[Overlap ? v + k : v * Count + k] * quad.taps[k];
+          }
+        }
+      }
+    }
+  }
+};
+
+DWCONV_ABI_NAMESPACE_END

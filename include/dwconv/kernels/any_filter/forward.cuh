@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <dwconv/device/shared_memory.cuh>
+#include <dwconv/device/warp.cuh>
+#include <dwconv/epilogue/coordinate.hpp>
+#include <dwconv/kernels/any_filter/engine.cuh>
+#include <dwconv/kernels/any_filter/stage.cuh>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// The compiled kernel of one element type.
+template <element T>
+struct any_filter_config {
+  using element_type           = T;
+  using sum                    = sum_of<T>;
+  using params                 = any_filter_params<T>;
+  static constexpr int rows    = any_filter_piece(static_cast<int>(sizeof(T))).rows;
+  static constexpr int columns = any_filter_piece(static_cast<int>(sizeof(T))).columns;
+  using engine                 = any_filter_engine<sum, rows, columns>;
+};
+
+/// Sums of one thread's outputs, over what the block has staged.
+template <typename Config>
+__device__ void any_filter_sums(typename Config::params const& p, any_filter_tile const& t,
+                                any_filter_piece_place const& at, int first_read,
+                                typename Config::sum const* area, typename Config::engine& engine)
+{
+  if (t.across.end <= t.across.first) { return; }  // nothing but padding is under the tile
+  auto const down   = any_filter_taps::of(p.rows, t.down, at.row, at.rows);
+  auto const across = any_filter_taps::of(p.columns, t.across, at.column, 1);
+  // Taps that only ever meet padding are left out, in whole quads.
+  int const to_the_left = (Config::columns - 1) * p.columns.step;
+  int const first_tap   = max(across.first - to_the_left, 0) / 4 * 4;
+  int const end_tap     = min((across.end + 3) / 4 * 4, p.columns.taps);
+
+  int const channel = p.multiplier.quotient(t.channel + at.channel) - t.input_channel;
+  int const plane   = at.image * p.input_channels + channel;
+  int const line    = at.row * p.rows.step - t.down.first;
+  engine.x          = area + plane * p.plane_pitch + line * p.row_pitch +
+             across.lattice * p.phase_pitch.divisor() + (across.element - first_read);
+  engine.x_step      = p.rows.phases.divisor() * p.row_pitch;
+  engine.filter      = area + p.input_size + at.channel * p.filter_pitch;
+  engine.height      = p.rows.taps;
+  engine.row_step    = p.rows.step;
+  engine.column_step = p.columns.step;
+  engine.walk(down.first, down.end, first_tap, end_tap);
+}
+
+/// Leaves a thread's sums in shared memory, in the order of y.
+template <typename Config>
+__device__ void any_filter_keep(typename Config::params const& p, any_filter_piece_place const& at,
+                                typename Config::engine const& engine, typename Config::sum* area)
+{
+  int const plane = at.image * p.tile.channels + at.channel;
+  auto* row       = area + (plane * p.tile.rows + at.row) * p.tile.columns + at.column;
+#pragma unroll
+  for (int i = 0; i < Config::rows; ++i) {
+    if (i < at.rows) {
+#pragma unroll
+      for (int v = 0; v < Config::columns; ++v) {
+        if (v < at.columns) { row[v * p.columns.phases.divisor()] = engine.sums[i][v]; }
+      }
+      row += p.rows.phases.divisor() * p.tile.columns;
+    }
+  }
+}
+
+/// Gives the sums to the epilogue and stores what it returns, row by row.
+template <typename Config, typename Epilogue>
+__device__ void any_filter_store(typename Config::params const& p, any_filter_tile const& t,
+                                 typename Config::sum const* area, Epilogue const& epilogue)
+{
+  using T         = typename Config::element_type;
+  int const start = p.stores.lanes.quotient(static_cast<int>(threadIdx.x));
+  int const lane  = static_cast<int>(threadIdx.x) - start * p.stores.lanes.divisor();
+  int const lines = start < p.stores.rows ? p.tile_planes.divisor() * p.tile.rows : 0;
+  for (int column = lane; column < t.columns; column += p.stores.lanes.divisor()) {
+#pragma unroll 4
+    for (int line = start; line < lines; line += p.stores.rows) {
+      int const plane   = p.tile_rows.quotient(line);
+      int const row     = line - plane * p.tile.rows;
+      int const image   = p.tile_channels.quotient(plane);
+      int const channel = plane - image * p.tile.channels;
+      if (row < t.rows && image < t.images && channel < t.channels) {
+        std::int64_t const of_y =
+          static_cast<std::int64_t>(t.image + image) * p.channels + (t.channel + channel);
+        std::int64_t const offset =
+          of_y * p.output_plane + ((t.row + row) * p.columns.output + t.column + column);
+        output_coordinate const here{t.image + image, t.channel + channel, t.row + row,
+                                     t.column + column, offset};
+        p.y[offset] = from_sum<T>(
+          static_cast<typename Config::sum>(epilogue(area[line * p.tile.columns + column], here)));
+      }
+    }
+  }
+}
+
+/// A tile a block: staged, computed in registers, one piece a thread, stored by way of shared
+/// memory. Blocks are small and several share a multiprocessor: while one waits for memory another
+/// computes.
+template <typename Config, typename Epilogue>
+__global__ void __launch_bounds__(any_filter_threads, any_filter_blocks)
+  any_filter_forward_kernel(typename Config::params const p, Epilogue const epilogue)
+{
+  auto* const area = dynamic_shared_memory<typename Config::sum>();
+  auto const tile  = any_filter_tile::of(p, static_cast<int>(blockIdx.x));
+
+  int const first_read = tile.across.first_read(p.columns, Config::columns);
+  using stage          = any_filter_stage<typename Config::element_type>;
+  stage::filters(p, tile, area + p.input_size);
+  stage::input(p, tile, first_read, area);
+  block_sync();
+
+  auto const at = any_filter_piece_place::template of<Config::rows, Config::columns>(
+    p, tile, static_cast<int>(threadIdx.x));
+  typename Config::engine engine;
+  engine.clear();
+  if (at.rows > 0) { any_filter_sums<Config>(p, tile, at, first_read, area, engine); }
+  block_sync();  // results take the place of what was staged
+  if (at.rows > 0) { any_filter_keep<Config>(p, at, engine, area); }
+  block_sync();
+  any_filter_store<Config>(p, tile, area, epilogue);
+}
+
+DWCONV_ABI_NAMESPACE_END

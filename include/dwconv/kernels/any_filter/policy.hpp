@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <dwconv/staging/lattice_tile.hpp>
+
+namespace dwconv {
+
+/// How one block of the window family's kernel for any filter covers the output: one piece of the
+/// tile a thread.
+struct any_filter_policy {
+  lattice_tile tile;
+  int threads                                                                          = 32;
+  friend constexpr bool operator==(any_filter_policy const&, any_filter_policy const&) = default;
+};
+
+/// Most threads of a block, and blocks of that many that a multiprocessor's registers shall hold.
+inline constexpr int any_filter_threads = 256;
+inline constexpr int any_filter_blocks  = 2;
+
+/// Outputs of one thread, whose sums are in registers.
+///
+/// Columns are odd, so that threads beside each other meet different banks of shared memory. Seven
+/// by seven, since the planes of most networks are 7, 14, 28, 56 or 112 wide.
+[[nodiscard]] constexpr lattice_piece any_filter_piece(int element_bytes) noexcept
+{
+  return element_bytes == 8 ? lattice_piece{5, 5} : lattice_piece{7, 7};
+}
+
+/// Bytes of a staged element, which is of the type that products are summed in.
+[[nodiscard]] constexpr int any_filter_staged_bytes(int element_bytes) noexcept
+{
+  return element_bytes == 8 ? 8 : 4;
+}
+
+}  // namespace dwconv
