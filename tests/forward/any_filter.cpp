@@ -176,6 +176,22 @@ TEST_CASE("rows and planes that are cut, around the ends of tiles", "[any_filter
   CHECK(same_bits_as_direct(1, centred({1, 3}, {4096, 1}, {4, 1})));
 }
 
+TEST_CASE("planes of one row, whose outputs a thread takes in runs", "[any_filter]")
+{
+  std::size_t which = 0;
+  dice random{13};
+  for (std::int64_t const width : {1, 6, 7, 8, 20, 48, 49, 50, 97, 98, 99, 500, 5000}) {
+    for (int again = 0; again < 12; ++again, ++which) {
+      conv2d_problem p = centred({random.between(1, 3), random.between(1, 9), random.between(1, 2)},
+                                 {random.between(1, 3), width}, {1, random.between(1, 40)},
+                                 {3, random.between(1, 3)}, {1, random.between(1, 4)});
+      p.pad.left += random.between(0, 60);
+      p.pad.right += random.between(0, 60);
+      CHECK(same_bits_as_direct(which, p));
+    }
+  }
+}
+
 TEST_CASE("planes of every size up to 16", "[any_filter]")
 {
   std::size_t which = 0;

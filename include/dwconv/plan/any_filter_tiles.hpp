@@ -58,7 +58,10 @@ struct weighing {
 [[nodiscard]] constexpr int choose_columns(weighing const& w) noexcept
 {
   std::int64_t const taps = w.problem.filter.height;
-  std::int64_t const most = taps <= 4 ? 512 : taps <= 16 ? 256 : 112;
+  std::int64_t const most = any_filter_folds(w.problem) ? 4704
+                            : taps <= 4                 ? 512
+                            : taps <= 16                ? 256
+                                                        : 112;
   if (w.out.width <= most) { return static_cast<int>(w.out.width); }
   std::int64_t const part = divide_up(w.out.width, divide_up(w.out.width, most));
   std::int64_t const group =
@@ -170,7 +173,7 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
   conv2d_problem const& p, int element_bytes, device_facts const& device) noexcept
 {
   using namespace any_filter_tiles;
-  weighing const w{p, output_extent(p), any_filter_piece(element_bytes),
+  weighing const w{p, output_extent(p), any_filter_piece(p, element_bytes),
                    any_filter_staged_bytes(element_bytes),
                    std::min<std::int64_t>(aimed_bytes, device.shared_bytes_per_block)};
   lattice_tile tile{};

@@ -20,7 +20,7 @@ struct any_filter_piece_place {
   /// Threads beside each other have lattices of columns beside each other, then groups of columns,
   /// then planes, then rows: a warp's threads have few places in the rows, and skip the same
   /// padding.
-  template <int Rows, int Columns, typename Params>
+  template <typename Params>
   [[nodiscard]] static __device__ any_filter_piece_place of(Params const& p,
                                                             any_filter_tile const& t, int index)
   {
@@ -31,10 +31,10 @@ struct any_filter_piece_place {
     any_filter_piece_place at;
     at.image   = p.tile_channels.quotient(plane);
     at.channel = plane - at.image * p.tile_channels.divisor();
-    at.row     = first<Rows>(p.rows, p.row_lattices, down);
-    at.column  = first<Columns>(p.columns, p.column_lattices, across);
-    at.rows    = count<Rows>(p.rows, t.rows - at.row);
-    at.columns = count<Columns>(p.columns, t.columns - at.column);
+    at.row     = first(p.rows, p.row_lattices, p.piece.rows, down);
+    at.column  = first(p.columns, p.column_lattices, p.piece.columns, across);
+    at.rows    = count(p.rows, p.piece.rows, t.rows - at.row);
+    at.columns = count(p.columns, p.piece.columns, t.columns - at.column);
     if (index >= p.pieces || at.image >= t.images || at.channel >= t.channels || at.columns == 0) {
       at.rows = 0;
     }
@@ -42,18 +42,17 @@ struct any_filter_piece_place {
   }
 
  private:
-  template <int Most>
   [[nodiscard]] static __device__ int first(lattice_axis const& axis,
-                                            fast_divisor<std::int32_t> const& lattices, int piece)
+                                            fast_divisor<std::int32_t> const& lattices, int most,
+                                            int piece)
   {
     int const group = lattices.quotient(piece);
-    return group * Most * axis.phases.divisor() + piece - group * lattices.divisor();
+    return group * most * axis.phases.divisor() + piece - group * lattices.divisor();
   }
 
-  template <int Most>
-  [[nodiscard]] static __device__ int count(lattice_axis const& axis, int left)
+  [[nodiscard]] static __device__ int count(lattice_axis const& axis, int most, int left)
   {
-    return left > 0 ? min(Most, axis.phases.quotient_up(left)) : 0;
+    return left > 0 ? min(most, axis.phases.quotient_up(left)) : 0;
   }
 };
 

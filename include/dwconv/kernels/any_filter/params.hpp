@@ -42,6 +42,8 @@ struct any_filter_params {
   lattice_tile tile;
   lattice_axis rows;
   lattice_axis columns;
+  lattice_piece piece;
+  bool folded;   ///< See any_filter_folds.
   int images;    ///< Of the problem.
   int channels;  ///< Output channels of the problem.
   int problem_input_channels;
@@ -51,6 +53,7 @@ struct any_filter_params {
   int row_pitch;
   int plane_pitch;
   int input_size;
+  int tail_size;
   int filter_pitch;
   fast_divisor<std::int32_t> multiplier;
   fast_divisor<std::int32_t> channel_tiles;
@@ -76,7 +79,7 @@ struct any_filter_params {
                     any_filter_policy const& policy)
     : any_filter_params{
         p, tensors, policy,
-        lattice_layout{p, policy.tile, any_filter_piece(static_cast<int>(sizeof(T)))}}
+        lattice_layout{p, policy.tile, any_filter_piece(p, static_cast<int>(sizeof(T)))}}
   {}
 
  private:
@@ -95,6 +98,8 @@ struct any_filter_params {
       tile{policy.tile},
       rows{layout.rows},
       columns{layout.columns},
+      piece{any_filter_piece(p, static_cast<int>(sizeof(T)))},
+      folded{any_filter_folds(p)},
       images{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.output_channels())},
       problem_input_channels{static_cast<int>(p.channels)},
@@ -104,6 +109,7 @@ struct any_filter_params {
       row_pitch{static_cast<int>(layout.row_pitch)},
       plane_pitch{static_cast<int>(layout.plane_pitch)},
       input_size{static_cast<int>(layout.input_size)},
+      tail_size{static_cast<int>(layout.tail)},
       filter_pitch{static_cast<int>(layout.filter_pitch)},
       multiplier{by(p.multiplier)},
       channel_tiles{by(layout.channel_tiles)},
@@ -123,8 +129,7 @@ struct any_filter_params {
       loads{row_pitch, policy.threads},
       stores{tile.columns, policy.threads}
   {
-    lattice_piece const piece = any_filter_piece(static_cast<int>(sizeof(T)));
-    pieces_across             = by(layout.columns.pieces(piece.columns));
+    pieces_across = by(layout.columns.pieces(piece.columns));
     pieces = layout.rows.pieces(piece.rows) * pieces_across.divisor() * tile_planes.divisor();
   }
 };

@@ -20,10 +20,26 @@ inline constexpr int any_filter_blocks  = 2;
 /// Outputs of one thread, whose sums are in registers.
 ///
 /// Columns are odd, so that threads beside each other meet different banks of shared memory. Seven
-/// by seven, since the planes of most networks are 7, 14, 28, 56 or 112 wide.
-[[nodiscard]] constexpr lattice_piece any_filter_piece(int element_bytes) noexcept
+/// by seven, since the planes of most networks are 7, 14, 28, 56 or 112 wide; of doubles as many as
+/// registers hold.
+[[nodiscard]] constexpr lattice_piece any_filter_sums(int element_bytes) noexcept
 {
-  return element_bytes == 8 ? lattice_piece{5, 5} : lattice_piece{7, 7};
+  return element_bytes == 8 ? lattice_piece{4, 5} : lattice_piece{7, 7};
+}
+
+/// Whether a plane of y is one row, each output of one row of taps: then a thread's rows of sums
+/// are runs of that row, one after the other.
+[[nodiscard]] constexpr bool any_filter_folds(conv2d_problem const& p) noexcept
+{
+  return p.filter.height == 1 && output_extent(p).height == 1;
+}
+
+/// Outputs of one thread, as they lie in y.
+[[nodiscard]] constexpr lattice_piece any_filter_piece(conv2d_problem const& p,
+                                                       int element_bytes) noexcept
+{
+  lattice_piece const sums = any_filter_sums(element_bytes);
+  return any_filter_folds(p) ? lattice_piece{1, sums.rows * sums.columns} : sums;
 }
 
 /// Bytes of a staged element, which is of the type that products are summed in.

@@ -12,30 +12,30 @@ DWCONV_ABI_NAMESPACE_BEGIN
 
 /// Brings what a tile needs into shared memory, in the type of its sums.
 template <typename T>
-struct any_filter_stage {
+class any_filter_stage {
+ public:
   using sum    = sum_of<T>;
   using params = any_filter_params<T>;
 
-  /// Loads that a thread has in flight.
-  static constexpr int in_flight = 8;
-
   /// The part of x under the tile, zeros beside the image included. A thread keeps to its place in
-  /// the row and walks down the rows.
+  /// the rows and walks down them.
   static __device__ void input(params const& p, any_filter_tile const& t, int first_read, sum* area)
   {
-    int const rows = t.down.end - t.down.first;
+    int const rows   = t.down.end - t.down.first;
+    int const planes = p.tile.images * p.input_channels;
     if (rows <= 0) { return; }
-    if (p.tile.images * p.input_channels == 1) {
-      input_rows<true>(p, t, first_read, rows, area);
+    if (planes > 1) {
+      many_planes(p, t, first_read, rows, area);
+    } else if (rows > 1) {
+      one_plane(p, t, first_read, rows, area);
     } else {
-      input_rows<false>(p, t, first_read, rows, area);
+      one_row(p, t, first_read, area);
     }
     // The last row of a plane has no next row whose zeros could end it.
-    int const tail  = p.row_pitch < p.plane_pitch ? p.tail.divisor() : 0;
-    int const zeros = tail * p.tile.images * p.input_channels;
+    int const zeros = p.tail_size * planes;
     for (int z = static_cast<int>(threadIdx.x); z < zeros; z += static_cast<int>(blockDim.x)) {
-      int const plane                                                       = p.tail.quotient(z);
-      area[plane * p.plane_pitch + rows * p.row_pitch + (z - plane * tail)] = sum(0);
+      int const plane = p.tail.quotient(z);
+      area[plane * p.plane_pitch + rows * p.row_pitch + (z - plane * p.tail_size)] = sum(0);
     }
   }
 
@@ -60,75 +60,126 @@ struct any_filter_stage {
   }
 
  private:
-  template <bool OnePlane>
-  static __device__ void input_rows(params const& p, any_filter_tile const& t, int first_read,
-                                    int rows, sum* area)
+  /// Loads that a thread has in flight.
+  static constexpr int in_flight = 8;
+
+  /// Where in a row of x a place of a staged row comes from.
+  struct origin {
+    bool on_image;
+    int column;
+
+    __device__ origin(params const& p, any_filter_tile const& t, int first_read, int place)
+    {
+      int const phase  = p.phase_pitch.quotient(place);
+      int const phases = p.columns.phases.divisor();
+      int const mark   = (first_read + place - phase * p.phase_pitch.divisor()) * phases + phase;
+      on_image         = phase < phases && mark >= t.across.first && mark < t.across.end;
+      column           = on_image ? t.across.origin + mark * p.columns.unit.divisor() : 0;
+    }
+  };
+
+  /// The row of x, in the tile's first plane, that is staged first.
+  [[nodiscard]] static __device__ T const* first_row(params const& p, any_filter_tile const& t)
+  {
+    std::int64_t const plane =
+      static_cast<std::int64_t>(t.image) * p.problem_input_channels + t.input_channel;
+    int const row = t.down.origin + t.down.first * p.rows.unit.divisor();
+    return p.x + plane * p.input_plane + row * p.columns.input;
+  }
+
+  /// Here neighbouring places are what is in flight.
+  static __device__ void one_row(params const& p, any_filter_tile const& t, int first_read,
+                                 sum* area)
+  {
+    T const* const from = first_row(p, t);
+    int const step      = static_cast<int>(blockDim.x);
+    int const places    = p.loads.length;
+    for (int place = static_cast<int>(threadIdx.x); place < places; place += in_flight * step) {
+      T loaded[in_flight];
+      bool on_image[in_flight];
+#pragma unroll
+      for (int k = 0; k < in_flight; ++k) {
+        origin const here{p, t, first_read, place + k * step};
+        on_image[k] = here.on_image && place + k * step < places;
+        if (on_image[k]) { loaded[k] = load_read_only(from + here.column); }
+      }
+#pragma unroll
+      for (int k = 0; k < in_flight; ++k) {
+        if (place + k * step < places) {
+          area[place + k * step] = on_image[k] ? to_sum(loaded[k]) : sum(0);
+        }
+      }
+    }
+  }
+
+  static __device__ void one_plane(params const& p, any_filter_tile const& t, int first_read,
+                                   int rows, sum* area)
   {
     int const start = p.loads.lanes.quotient(static_cast<int>(threadIdx.x));
     int const lane  = static_cast<int>(threadIdx.x) - start * p.loads.lanes.divisor();
-    int const width = p.columns.input;
-    int const unit  = p.rows.unit.divisor();
-    int const lines = OnePlane ? rows : p.staged_rows.divisor() * p.tile.images * p.input_channels;
-    if (start >= p.loads.rows || start >= lines) { return; }
-    T const* const plane =
-      p.x + (static_cast<std::int64_t>(t.image) * p.problem_input_channels + t.input_channel) *
-              p.input_plane;
-    int const first_row = t.down.origin + t.down.first * unit;
+    int const step  = p.loads.rows;
+    if (start >= step || start >= rows) { return; }
+    int const unit           = p.rows.unit.divisor();
+    std::int64_t const jump  = static_cast<std::int64_t>(step) * unit * p.columns.input;
+    T const* const first_own = first_row(p, t) + start * unit * p.columns.input;
 
-    for (int slot = lane; slot < p.loads.length; slot += p.loads.lanes.divisor()) {
-      int const phase     = p.phase_pitch.quotient(slot);
-      int const phases    = p.columns.phases.divisor();
-      int const mark      = (first_read + slot - phase * p.phase_pitch.divisor()) * phases + phase;
-      bool const on_image = phase < phases && mark >= t.across.first && mark < t.across.end;
-      int const column    = on_image ? t.across.origin + mark * p.columns.unit.divisor() : 0;
-      if constexpr (OnePlane) {
-        int const step          = p.loads.rows;
-        std::int64_t const jump = static_cast<std::int64_t>(step) * unit * width;
-        T const* from           = plane + ((first_row + start * unit) * width + column);
-        sum* to                 = area + start * p.row_pitch + slot;
-        for (int line = start; line < lines; line += in_flight * step) {
-          T loaded[in_flight];
+    for (int place = lane; place < p.loads.length; place += p.loads.lanes.divisor()) {
+      origin const here{p, t, first_read, place};
+      T const* from = first_own + here.column;
+      sum* to       = area + start * p.row_pitch + place;
+      for (int row = start; row < rows; row += in_flight * step) {
+        T loaded[in_flight];
 #pragma unroll
-          for (int k = 0; k < in_flight; ++k) {
-            if (on_image && line + k * step < lines) {
-              loaded[k] = load_read_only(from + k * jump);
-            }
+        for (int k = 0; k < in_flight; ++k) {
+          if (here.on_image && row + k * step < rows) {
+            loaded[k] = load_read_only(from + k * jump);
           }
-#pragma unroll
-          for (int k = 0; k < in_flight; ++k) {
-            if (line + k * step < lines) {
-              to[k * step * p.row_pitch] = on_image ? to_sum(loaded[k]) : sum(0);
-            }
-          }
-          from += in_flight * jump;
-          to += in_flight * step * p.row_pitch;
         }
-      } else {
-        for (int line = start; line < lines; line += in_flight * p.loads.rows) {
-          T loaded[in_flight];
-          int to[in_flight];
 #pragma unroll
-          for (int k = 0; k < in_flight; ++k) {
-            int const at      = line + k * p.loads.rows;
-            int const staged  = p.staged_rows.quotient(at);
-            int const row     = at - staged * p.staged_rows.divisor();
-            int const image   = p.staged_channels.quotient(staged);
-            int const channel = staged - image * p.input_channels;
-            bool const here =
-              at < lines && row < rows && image < t.images && channel < t.input_channels;
-            to[k] = here ? staged * p.plane_pitch + row * p.row_pitch + slot : -1;
-            if (here && on_image) {
-              loaded[k] = load_read_only(
-                plane +
-                static_cast<std::int64_t>(image * p.problem_input_channels + channel) *
-                  p.input_plane +
-                ((first_row + row * unit) * width + column));
-            }
+        for (int k = 0; k < in_flight; ++k) {
+          if (row + k * step < rows) {
+            to[k * step * p.row_pitch] = here.on_image ? to_sum(loaded[k]) : sum(0);
           }
+        }
+        from += in_flight * jump;
+        to += in_flight * step * p.row_pitch;
+      }
+    }
+  }
+
+  static __device__ void many_planes(params const& p, any_filter_tile const& t, int first_read,
+                                     int rows, sum* area)
+  {
+    int const start = p.loads.lanes.quotient(static_cast<int>(threadIdx.x));
+    int const lane  = static_cast<int>(threadIdx.x) - start * p.loads.lanes.divisor();
+    int const step  = p.loads.rows;
+    int const lines = start < step ? p.staged_rows.divisor() * p.tile.images * p.input_channels : 0;
+    int const pitch = rows > 1 ? p.rows.unit.divisor() * p.columns.input : 0;
+    T const* const from = first_row(p, t);
+
+    for (int place = lane; place < p.loads.length; place += p.loads.lanes.divisor()) {
+      origin const here{p, t, first_read, place};
+      for (int line = start; line < lines; line += in_flight * step) {
+        T loaded[in_flight];
+        int to[in_flight];
 #pragma unroll
-          for (int k = 0; k < in_flight; ++k) {
-            if (to[k] >= 0) { area[to[k]] = on_image ? to_sum(loaded[k]) : sum(0); }
+        for (int k = 0; k < in_flight; ++k) {
+          int const at      = line + k * step;
+          int const staged  = p.staged_rows.quotient(at);
+          int const row     = at - staged * p.staged_rows.divisor();
+          int const image   = p.staged_channels.quotient(staged);
+          int const channel = staged - image * p.input_channels;
+          bool const there =
+            at < lines && row < rows && image < t.images && channel < t.input_channels;
+          to[k] = there ? staged * p.plane_pitch + row * p.row_pitch + place : -1;
+          if (there && here.on_image) {
+            std::int64_t const plane = image * p.problem_input_channels + channel;
+            loaded[k] = load_read_only(from + plane * p.input_plane + (row * pitch + here.column));
           }
+        }
+#pragma unroll
+        for (int k = 0; k < in_flight; ++k) {
+          if (to[k] >= 0) { area[to[k]] = here.on_image ? to_sum(loaded[k]) : sum(0); }
         }
       }
     }
