@@ -5,9 +5,9 @@
 
 #include <dwconv/device/shared_memory.cuh>
 #include <dwconv/device/warp.cuh>
-#include <dwconv/epilogue/coordinate.hpp>
 #include <dwconv/kernels/any_filter/engine.cuh>
 #include <dwconv/kernels/any_filter/stage.cuh>
+#include <dwconv/kernels/any_filter/store.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
@@ -80,36 +80,6 @@ __device__ void any_filter_keep(typename Config::params const& p, any_filter_pie
   }
 }
 
-/// Gives the sums to the epilogue and stores what it returns, row by row.
-template <typename Config, typename Epilogue>
-__device__ void any_filter_store(typename Config::params const& p, any_filter_tile const& t,
-                                 typename Config::sum const* area, Epilogue const& epilogue)
-{
-  using T         = typename Config::element_type;
-  int const start = p.stores.lanes.quotient(static_cast<int>(threadIdx.x));
-  int const lane  = static_cast<int>(threadIdx.x) - start * p.stores.lanes.divisor();
-  int const lines = start < p.stores.rows ? p.tile_planes.divisor() * p.tile.rows : 0;
-  for (int column = lane; column < t.columns; column += p.stores.lanes.divisor()) {
-#pragma unroll 4
-    for (int line = start; line < lines; line += p.stores.rows) {
-      int const plane   = p.tile_rows.quotient(line);
-      int const row     = line - plane * p.tile.rows;
-      int const image   = p.tile_channels.quotient(plane);
-      int const channel = plane - image * p.tile.channels;
-      if (row < t.rows && image < t.images && channel < t.channels) {
-        std::int64_t const of_y =
-          static_cast<std::int64_t>(t.image + image) * p.channels + (t.channel + channel);
-        std::int64_t const offset =
-          of_y * p.output_plane + ((t.row + row) * p.columns.output + t.column + column);
-        output_coordinate const here{t.image + image, t.channel + channel, t.row + row,
-                                     t.column + column, offset};
-        p.y[offset] = from_sum<T>(
-          static_cast<typename Config::sum>(epilogue(area[line * p.tile.columns + column], here)));
-      }
-    }
-  }
-}
-
 /// A tile a block: staged, computed in registers, one piece a thread, stored by way of shared
 /// memory. Blocks are small and several share a multiprocessor: while one waits for memory another
 /// computes.
@@ -133,7 +103,7 @@ __global__ void __launch_bounds__(any_filter_threads, any_filter_blocks)
   block_sync();  // results take the place of what was staged
   if (at.rows > 0) { any_filter_keep<Config>(p, at, engine, area); }
   block_sync();
-  any_filter_store<Config>(p, tile, area, epilogue);
+  any_filter_store<Config, Epilogue>{p, tile, area, epilogue}.all();
 }
 
 DWCONV_ABI_NAMESPACE_END

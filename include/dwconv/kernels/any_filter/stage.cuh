@@ -81,10 +81,9 @@ class any_filter_stage {
   /// The row of x, in the tile's first plane, that is staged first.
   [[nodiscard]] static __device__ T const* first_row(params const& p, any_filter_tile const& t)
   {
-    std::int64_t const plane =
-      static_cast<std::int64_t>(t.image) * p.problem_input_channels + t.input_channel;
-    int const row = t.down.origin + t.down.first * p.rows.unit.divisor();
-    return p.x + plane * p.input_plane + row * p.columns.input;
+    int const plane = t.image * p.problem_input_channels + t.input_channel;
+    int const row   = t.down.origin + t.down.first * p.rows.unit.divisor();
+    return p.x + static_cast<std::int64_t>(plane) * p.input_plane + row * p.columns.input;
   }
 
   /// Here neighbouring places are what is in flight.
@@ -173,8 +172,9 @@ class any_filter_stage {
             at < lines && row < rows && image < t.images && channel < t.input_channels;
           to[k] = there ? staged * p.plane_pitch + row * p.row_pitch + place : -1;
           if (there && here.on_image) {
-            std::int64_t const plane = image * p.problem_input_channels + channel;
-            loaded[k] = load_read_only(from + plane * p.input_plane + (row * pitch + here.column));
+            int const plane = image * p.problem_input_channels + channel;
+            loaded[k] = load_read_only(from + static_cast<std::int64_t>(plane) * p.input_plane +
+                                       (row * pitch + here.column));
           }
         }
 #pragma unroll
