@@ -124,27 +124,39 @@ class any_filter_stage {
 
     for (int place = lane; place < p.loads.length; place += p.loads.lanes.divisor()) {
       origin const here{p, t, first_read, place};
-      T const* from = first_own + here.column;
-      sum* to       = area + start * p.row_pitch + place;
-      for (int row = start; row < rows; row += in_flight * step) {
-        T loaded[in_flight];
-#pragma unroll
-        for (int k = 0; k < in_flight; ++k) {
-          if (here.on_image && row + k * step < rows) {
-            loaded[k] = load_read_only(from + k * jump);
-          }
-        }
-#pragma unroll
-        for (int k = 0; k < in_flight; ++k) {
-          if (row + k * step < rows) {
-            to[k * step * p.row_pitch] = here.on_image ? to_sum(loaded[k]) : sum(0);
-          }
-        }
-        from += in_flight * jump;
-        to += in_flight * step * p.row_pitch;
-      }
+      column_walk walk{first_own + here.column, area + start * p.row_pitch + place, jump,
+                       step * p.row_pitch, here.on_image};
+      int left = (rows - start + step - 1) / step;
+      for (; left >= in_flight; left -= in_flight) { walk.template take<in_flight>(in_flight); }
+      for (; left > 0; left -= in_flight / 2) { walk.template take<in_flight / 2>(left); }
     }
   }
+
+  /// Down the staged rows at one place of them.
+  struct column_walk {
+    T const* from;
+    sum* to;
+    std::int64_t from_jump;
+    int to_jump;
+    bool on_image;
+
+    /// Up to Most rows, all loaded before the first is stored.
+    template <int Most>
+    __device__ void take(int count)
+    {
+      T loaded[Most];
+#pragma unroll
+      for (int k = 0; k < Most; ++k) {
+        if (on_image && k < count) { loaded[k] = load_read_only(from + k * from_jump); }
+      }
+#pragma unroll
+      for (int k = 0; k < Most; ++k) {
+        if (k < count) { to[k * to_jump] = on_image ? to_sum(loaded[k]) : sum(0); }
+      }
+      from += Most * from_jump;
+      to += Most * to_jump;
+    }
+  };
 
   static __device__ void many_planes(params const& p, any_filter_tile const& t, int first_read,
                                      int rows, sum* area)

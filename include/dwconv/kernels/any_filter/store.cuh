@@ -25,6 +25,10 @@ struct any_filter_store {
   /// A thread keeps to its column and walks down the rows.
   __device__ void all() const
   {
+    if (p.tile_planes.divisor() == 1 && p.tile.rows == 1) {
+      one_row();
+      return;
+    }
     int const start = p.stores.lanes.quotient(static_cast<int>(threadIdx.x));
     int const lane  = static_cast<int>(threadIdx.x) - start * p.stores.lanes.divisor();
     if (start >= p.stores.rows) { return; }
@@ -38,6 +42,22 @@ struct any_filter_store {
   }
 
  private:
+  __device__ void one_row() const
+  {
+    int const first = t.column + static_cast<int>(threadIdx.x);
+    int const plane = t.image * p.channels + t.channel;
+    output_coordinate at{
+      t.image, t.channel, t.row, first,
+      static_cast<std::int64_t>(plane) * p.output_plane + (t.row * p.columns.output + first)};
+    int const step = static_cast<int>(blockDim.x);
+#pragma unroll 4
+    for (int column = static_cast<int>(threadIdx.x); column < t.columns; column += step) {
+      p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(area[column], at)));
+      at.column += step;
+      at.offset += step;
+    }
+  }
+
   __device__ void one_plane(int start, int column) const
   {
     if (start >= t.rows) { return; }
