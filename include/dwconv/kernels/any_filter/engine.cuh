@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <dwconv/kernels/any_filter/params.hpp>
 #include <dwconv/kernels/any_filter/tile.cuh>
@@ -112,63 +113,120 @@ class any_filter_engine {
   __device__ void walk(int first_row, int end_row, int first_tap, int end_tap)
   {
     if (first_tap >= end_tap) { return; }
-    bool const overlap = column_step == 1;
     for (int u = first_row; u < end_row; ++u) {
-      Sum const* const row  = x + u * x_step;
+      Sum const* const row  = x + u * x_step + first_tap;
       Sum const* const taps = filter + ((first_tap >> 2) * height + u) * 4;
-      // Where every row of outputs has a tap on this row, none is asked.
-      if (overlap && row_step == 1 && u >= Rows - 1 && u < height) {
-        add_row<false, true>(row, taps, u, first_tap, end_tap);
-      } else if (overlap) {
-        add_row<true, true>(row, taps, u, first_tap, end_tap);
+      rows_met const met{max(u - height + 1, 0), min(u, Rows - 1)};
+      if (column_step != 1 || row_step != 1) {
+        add_row<mode::strided>(row, taps, met, u, first_tap, end_tap);
+      } else if (met.first == 0 && met.last == Rows - 1) {
+        add_row<mode::all>(row, taps, met, u, first_tap, end_tap);
       } else {
-        add_row<true, false>(row, taps, u, first_tap, end_tap);
+        add_row<mode::some>(row, taps, met, u, first_tap, end_tap);
       }
     }
   }
 
  private:
-  template <bool Checked, bool Overlap>
-  __device__ void add_row(Sum const* row, Sum const* taps, int u, int t, int end)
+  /// Rows of sums that a row of x meets, where they are neighbours on their lattice: all of them
+  /// far from the ends of the filter, which asks nothing of a row; some; or, with strides, those
+  /// that are asked.
+  enum class mode { all, some, strided };
+  struct rows_met {
+    int first;
+    int last;
+  };
+
+  template <mode Mode>
+  __device__ void add_row(Sum const* row, Sum const* taps, rows_met met, int u, int t, int end)
   {
-    row += t;
     for (; t + 4 <= end; t += 4) {
-      add_taps<4, Checked, Overlap>(row, taps, u);
+      add_taps<4, Mode>(row, taps, met, u);
       row += 4;
       taps += height * 4;
     }
     switch (end - t) {
-      case 1: add_taps<1, Checked, Overlap>(row, taps, u); break;
-      case 2: add_taps<2, Checked, Overlap>(row, taps, u); break;
-      case 3: add_taps<3, Checked, Overlap>(row, taps, u); break;
+      case 1: add_taps<1, Mode>(row, taps, met, u); break;
+      case 2: add_taps<2, Mode>(row, taps, met, u); break;
+      case 3: add_taps<3, Mode>(row, taps, met, u); break;
       default: break;
     }
   }
 
-  /// The first Count taps of a quad. Overlap: neighbouring outputs are neighbours on the lattice
-  /// too, and share elements.
-  template <int Count, bool Checked, bool Overlap>
-  __device__ void add_taps(Sum const* row, Sum const* taps, int u)
+  /// The first Count taps of a quad, for the rows of sums that meet them.
+  template <int Count, mode Mode>
+  __device__ void add_taps(Sum const* row, Sum const* taps, rows_met met, int u)
   {
-    constexpr int reads = Overlap ? Columns + Count - 1 : Columns * Count;
-    Sum value[reads];
+    constexpr bool strided = Mode == mode::strided;
+    Sum value[strided ? Columns * Count : Columns + Count - 1];
+    if constexpr (strided) {
 #pragma unroll
-    for (int k = 0; k < reads; ++k) {
-      value[k] = Overlap ? row[k] : row[k / Count * column_step + k % Count];
-    }
+      for (int v = 0; v < Columns; ++v) {
 #pragma unroll
-    for (int i = 0; i < Rows; ++i) {
-      int const above = Checked ? i * row_step : i;
-      if (!Checked || static_cast<unsigned>(u - above) < static_cast<unsigned>(height)) {
-        auto const quad = *reinterpret_cast<any_filter_quad<Sum> const*>(taps - above * 4);
+        for (int k = 0; k < Count; ++k) { value[v * Count + k] = row[v * column_step + k]; }
+      }
 #pragma unroll
-        for (int k = 0; k < Count; ++k) {
-#pragma unroll
-          for (int v = 0; v < Columns; ++v) {
-            sums[i][v] += value[Overlap ? v + k : v * Count + k] * quad.taps[k];
-          }
+      for (int i = 0; i < Rows; ++i) {
+        int const above = i * row_step;
+        if (static_cast<unsigned>(u - above) < static_cast<unsigned>(height)) {
+          add_to<Count, Count>(sums[i], value, taps - above * 4);
         }
       }
+      return;
+    } else {
+#pragma unroll
+      for (int k = 0; k < Columns + Count - 1; ++k) { value[k] = row[k]; }
+    }
+    if constexpr (Mode == mode::all) {
+#pragma unroll
+      for (int i = 0; i < Rows; ++i) { add_to<Count, 1>(sums[i], value, taps - i * 4); }
+    } else if constexpr (Mode == mode::some) {
+      add_to_some<Count>(value, taps, met);
+    }
+  }
+
+  /// Enters at the last row and leaves after the first: cheaper than to ask each.
+  template <int Count, int Reads>
+  __device__ void add_to_some(Sum const (&value)[Reads], Sum const* taps, rows_met met)
+  {
+    static_assert(Rows <= 7, "a case for each row of sums");
+    auto const add = [&](auto row) {
+      constexpr int i = decltype(row)::value;
+      if constexpr (i < Rows) { add_to<Count, 1>(sums[i], value, taps - i * 4); }
+      return met.first < i;
+    };
+    switch (met.last) {
+      case 6:
+        if (!add(std::integral_constant<int, 6>{})) { break; }
+        [[fallthrough]];
+      case 5:
+        if (!add(std::integral_constant<int, 5>{})) { break; }
+        [[fallthrough]];
+      case 4:
+        if (!add(std::integral_constant<int, 4>{})) { break; }
+        [[fallthrough]];
+      case 3:
+        if (!add(std::integral_constant<int, 3>{})) { break; }
+        [[fallthrough]];
+      case 2:
+        if (!add(std::integral_constant<int, 2>{})) { break; }
+        [[fallthrough]];
+      case 1:
+        if (!add(std::integral_constant<int, 1>{})) { break; }
+        [[fallthrough]];
+      default: add(std::integral_constant<int, 0>{});
+    }
+  }
+
+  /// One row of sums; from one of its columns to the next, values are Step apart.
+  template <int Count, int Step, int Reads>
+  static __device__ void add_to(Sum (&row)[Columns], Sum const (&value)[Reads], Sum const* taps)
+  {
+    auto const quad = *reinterpret_cast<any_filter_quad<Sum> const*>(taps);
+#pragma unroll
+    for (int k = 0; k < Count; ++k) {
+#pragma unroll
+      for (int v = 0; v < Columns; ++v) { row[v] += value[v * Step + k] * quad.taps[k]; }
     }
   }
 };
