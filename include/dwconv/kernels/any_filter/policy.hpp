@@ -13,9 +13,11 @@ struct any_filter_policy {
   friend constexpr bool operator==(any_filter_policy const&, any_filter_policy const&) = default;
 };
 
-/// Most threads of a block, and blocks of that many that a multiprocessor's registers shall hold.
+/// Most threads of a block, which bounds the registers a thread may have.
 inline constexpr int any_filter_threads = 256;
-inline constexpr int any_filter_blocks  = 2;
+/// Blocks of that many that a multiprocessor's registers shall hold: 128 registers a thread. With
+/// three, 80, the 49 sums leave so few that the compiler spills.
+inline constexpr int any_filter_blocks = 2;
 
 /// Outputs of one thread, whose sums are in registers.
 ///
