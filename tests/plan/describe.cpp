@@ -88,6 +88,23 @@ TEST_CASE("a plan of the window family is described with its tile", "[describe]"
                             "  at least 3145836 bytes read and 3145728 written\n");
 }
 
+TEST_CASE("a plan for any filter is described with images, channels, rows and columns",
+          "[describe]")
+{
+  conv2d_problem const small{
+    .batch = 2, .channels = 40, .input = {7, 7}, .filter = {3, 5}, .pad = {1, 1, 2, 2}};
+  dwconv::forward_plan const plan = planned(small);
+  REQUIRE(plan.compiled.any_filter());
+  dwconv::lattice_tile const tile = plan.any_filter.tile;
+  auto const number               = [](auto value) { return std::to_string(value); };
+  CHECK(describe(plan).find("  family window: reads x once, in tiles\n"
+                            "  not direct: takes every problem\n"
+                            "  compiled for filter any, stride any\n"
+                            "  tile of " +
+                            number(tile.images) + " images, " + number(tile.channels) +
+                            " channels, 7 rows by 7 columns of y\n") != std::string::npos);
+}
+
 TEST_CASE("no plan is described by the reason", "[describe]")
 {
   conv2d_problem wrong = problem;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <optional>
 
 #include <dwconv/dispatch/instances.hpp>
@@ -13,4 +14,24 @@
 {
   return dwconv::plan_forward(problem, type, dwconv::h200_facts, dwconv::default_instances::shapes,
                               only);
+}
+
+/// What the doors compile, without the window family's kernel for any filter.
+inline constexpr auto shapes_of_known_filters = [] {
+  constexpr auto all = dwconv::default_instances::shapes;
+  std::array<dwconv::compiled_shape, all.size() - 1> known{};
+  std::size_t next = 0;
+  for (dwconv::compiled_shape const& shape : all) {
+    bool const any = shape.family == dwconv::kernel_family::window && shape.any_filter();
+    if (!any) { known[next++] = shape; }
+  }
+  return known;
+}();
+
+/// The same plan if the window family had only its kernels for known filters.
+[[nodiscard]] constexpr dwconv::forward_plan planned_of_known(
+  dwconv::conv2d_problem const& problem, dwconv::dtype type = dwconv::dtype::float32,
+  std::optional<dwconv::kernel_family> only = {})
+{
+  return dwconv::plan_forward(problem, type, dwconv::h200_facts, shapes_of_known_filters, only);
 }

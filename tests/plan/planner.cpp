@@ -47,6 +47,23 @@ std::string flaw_of_direct(forward_plan const& plan)
   return {};
 }
 
+/// Of the window family's kernel for any filter; that its tiles cover y is for
+/// any_filter_tiling.cpp.
+std::string flaw_of_any_filter(forward_plan const& plan)
+{
+  std::int64_t const outputs   = dwconv::output_elements(plan.problem);
+  dwconv::lattice_tile const t = plan.any_filter.tile;
+  if (plan.threads != plan.any_filter.threads) { return "has blocks it did not ask for"; }
+  if (plan.threads > dwconv::any_filter_threads || plan.threads % 32 != 0) {
+    return "has odd blocks";
+  }
+  if (t.images < 1 || t.channels < 1 || t.rows < 1 || t.columns < 1) { return "has an empty tile"; }
+  std::int64_t const most = std::int64_t{t.images} * t.channels * t.rows * t.columns;
+  if (outputs / most > plan.blocks) { return "leaves outputs out"; }
+  if (outputs > 0 && plan.blocks > outputs) { return "has idle blocks"; }
+  return plan.shared_bytes <= 0 ? "stages nothing" : "";
+}
+
 /// Of the window family; that its tiles cover y is for window_tiling.cpp.
 std::string flaw_of_window(forward_plan const& plan)
 {
@@ -81,6 +98,7 @@ std::string flaw_of(forward_plan const& plan, conv2d_problem const& problem, dty
   }
   if (plan.blocks < 0 || plan.blocks > INT32_MAX) { return "has a grid no GPU runs"; }
   if (outputs == 0 && plan.blocks != 0) { return "launches for nothing"; }
+  if (window && plan.compiled.any_filter()) { return flaw_of_any_filter(plan); }
   return window ? flaw_of_window(plan) : flaw_of_direct(plan);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the window family takes, and in which words it declines the rest.
+// What the window family's kernels for known filters take, and in which words they decline the
+// rest.
 #include <set>
 #include <string>
 
@@ -32,7 +33,7 @@ std::string obstacle(Change const& change, dtype type = dtype::float32)
   conv2d_problem changed = usual;
   change(changed);
   REQUIRE(dwconv::validate(changed).ok());
-  forward_plan const plan       = planned(changed, type);
+  forward_plan const plan       = planned_of_known(changed, type);
   dwconv::verdict const verdict = window_verdict(plan);
   CHECK((plan.outcome.ok() && plan.family == kernel_family::window) == verdict.eligible);
   CHECK_FALSE(verdict.reason == std::string{});
@@ -49,12 +50,12 @@ TEST_CASE("the window family takes its filters, for every type, and is preferred
 {
   for (int type = 0; type < 4; ++type) {
     int taken = 0;
-    for (auto const& shape : dwconv::default_instances::shapes) {
+    for (auto const& shape : shapes_of_known_filters) {
       if (shape.family != kernel_family::window) { continue; }
       conv2d_problem p = usual;
       p.filter         = shape.taps;
       p.stride         = shape.stride;
-      auto const plan  = planned(p, static_cast<dtype>(type));
+      auto const plan  = planned_of_known(p, static_cast<dtype>(type));
       CHECK(plan.family == kernel_family::window);
       CHECK(plan.compiled == shape);
       CHECK(window_verdict(plan).reason == std::string{"reads x once, in tiles"});
@@ -140,13 +141,12 @@ TEST_CASE("a tile that shared memory does not hold is declined", "[window_eligib
   facts.shared_bytes_per_block = 4096;
   conv2d_problem large         = usual;
   large.input                  = {200, 640};
-  auto const plan =
-    dwconv::plan_forward(large, dtype::float64, facts, dwconv::default_instances::shapes);
+  auto const plan = dwconv::plan_forward(large, dtype::float64, facts, shapes_of_known_filters);
   CHECK(plan.family == kernel_family::direct);
   CHECK(window_verdict(plan).reason == too_large);
 
-  facts.shared_bytes_per_block = planned(usual).shared_bytes;
-  auto const shapes            = std::span{dwconv::default_instances::shapes};
+  facts.shared_bytes_per_block = planned_of_known(usual).shared_bytes;
+  auto const shapes            = std::span{shapes_of_known_filters};
   CHECK(plan_forward(usual, dtype::float32, facts, shapes).family == kernel_family::window);
   facts.shared_bytes_per_block -= 1;
   CHECK(plan_forward(usual, dtype::float32, facts, shapes).family == kernel_family::direct);
@@ -167,20 +167,20 @@ TEST_CASE("what direct cannot cover, the window family still may", "[window_elig
   huge.batch          = 1;
   huge.channels       = 1 << 20;
   huge.input          = {1 << 10, 1 << 10};
-  CHECK(planned(huge).outcome.ok());
-  CHECK(planned(huge).family == kernel_family::window);
-  CHECK(planned(huge, dtype::float32, kernel_family::direct).outcome.code ==
+  CHECK(planned_of_known(huge).outcome.ok());
+  CHECK(planned_of_known(huge).family == kernel_family::window);
+  CHECK(planned_of_known(huge, dtype::float32, kernel_family::direct).outcome.code ==
         status_code::too_large);
 }
 
 TEST_CASE("one family can be asked for, and may decline", "[window_eligibility]")
 {
-  CHECK(planned(usual, dtype::float32, kernel_family::window) == [] {
-    auto plan        = planned(usual);
+  CHECK(planned_of_known(usual, dtype::float32, kernel_family::window) == [] {
+    auto plan        = planned_of_known(usual);
     plan.verdicts[1] = {kernel_family::direct, false, "another family is asked for"};
     return plan;
   }());
-  auto const direct = planned(usual, dtype::float32, kernel_family::direct);
+  auto const direct = planned_of_known(usual, dtype::float32, kernel_family::direct);
   CHECK(direct.outcome.ok());
   CHECK(direct.family == kernel_family::direct);
   CHECK(window_verdict(direct) ==
@@ -188,7 +188,7 @@ TEST_CASE("one family can be asked for, and may decline", "[window_eligibility]"
 
   conv2d_problem dilated = usual;
   dilated.dilation       = {2, 2};
-  auto const none        = planned(dilated, dtype::float32, kernel_family::window);
+  auto const none        = planned_of_known(dilated, dtype::float32, kernel_family::window);
   CHECK(none.outcome.code == status_code::mismatch);
   CHECK(std::string{none.outcome.argument} == "family asked for");
   CHECK(none.blocks == 0);

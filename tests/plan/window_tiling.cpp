@@ -26,12 +26,13 @@ std::int64_t between(std::mt19937_64& random, std::int64_t least, std::int64_t m
 }
 
 /// The plan as a static door would make it, which compiles for any small filter and stride; for
-/// larger strides as the run-time door would.
+/// larger strides as the run-time door would, had it
+/// only those.
 forward_plan plan_for_itself(conv2d_problem const& p, dtype type)
 {
   compiled_shape const shapes[] = {{kernel_family::window, p.filter, p.stride},
                                    {kernel_family::direct, {0, 0}, {0, 0}}};
-  if (std::max(p.stride.height, p.stride.width) > 64) { return planned(p, type); }
+  if (std::max(p.stride.height, p.stride.width) > 64) { return planned_of_known(p, type); }
   return plan_forward(p, type, dwconv::h200_facts, shapes);
 }
 

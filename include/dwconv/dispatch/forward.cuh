@@ -5,6 +5,7 @@
 
 #include <dwconv/device/launch.cuh>
 #include <dwconv/dispatch/instances.hpp>
+#include <dwconv/kernels/any_filter/forward.cuh>
 #include <dwconv/kernels/direct/forward.cuh>
 #include <dwconv/kernels/window/forward.cuh>
 #include <dwconv/plan/forward_plan.hpp>
@@ -82,10 +83,24 @@ template <typename Instance, int Piece = 0, typename T, typename Epilogue>
   }
 }
 
+template <typename T, typename Epilogue>
+[[nodiscard]] cudaError_t launch_any_filter(forward_call<T, Epilogue> const& call)
+{
+  using config = any_filter_config<T>;
+  launch_shape const shape{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
+                           .block        = dim3(static_cast<unsigned>(call.plan.threads)),
+                           .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};
+  any_filter_params<T> const params{call.plan.problem, call.tensors, call.plan.any_filter};
+  return launch(&any_filter_forward_kernel<config, Epilogue>, shape, call.stream, params,
+                call.epilogue);
+}
+
 template <typename Instance, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t launch_instance(forward_call<T, Epilogue> const& call)
 {
-  if constexpr (Instance::family == kernel_family::window) {
+  if constexpr (Instance::family == kernel_family::window && Instance::shape.any_filter()) {
+    return launch_any_filter(call);
+  } else if constexpr (Instance::family == kernel_family::window) {
     return choose_window_piece<Instance>(call);
   } else {
     return choose_layout<Instance>(call);

@@ -24,7 +24,7 @@ struct instance_list {
   static constexpr std::array<compiled_shape, sizeof...(Instances)> shapes{Instances::shape...};
 };
 
-/// A kernel of the window family, for one filter and stride.
+/// A kernel of the window family, for one filter and stride, or for any.
 template <static_taps Taps, static_stride Stride>
 using window_instance = instance<kernel_family::window, Taps, Stride>;
 /// A kernel of the direct family; zeros stand for any.
@@ -37,7 +37,7 @@ using default_instances = instance_list<
   window_instance<taps<5, 5>, stride<1, 1>>, window_instance<taps<5, 5>, stride<2, 2>>,
   window_instance<taps<7, 7>, stride<1, 1>>, window_instance<taps<3, 1>, stride<1, 1>>,
   window_instance<taps<3, 7>, stride<1, 1>>, window_instance<taps<1, 4>, stride<1, 1>>,
-  direct_instance<any_taps, any_stride>>;
+  window_instance<any_taps, any_stride>, direct_instance<any_taps, any_stride>>;
 
 namespace instances {
 /// Whether a thread of the window family holds this filter, and the input columns that a stride

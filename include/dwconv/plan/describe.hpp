@@ -39,6 +39,13 @@ namespace description {
   };
   return part("filter", compiled.taps) + "," + part(" stride", compiled.stride);
 }
+
+[[nodiscard]] inline std::string of(lattice_tile const& tile)
+{
+  return "\n  tile of " + std::to_string(tile.images) + " images, " +
+         std::to_string(tile.channels) + " channels, " + std::to_string(tile.rows) + " rows by " +
+         std::to_string(tile.columns) + " columns of y";
+}
 }  // namespace description
 
 /// Several lines: the problem, the family and why, why not the others, tile, threads, shared
@@ -63,11 +70,18 @@ namespace description {
         "  tile of " + std::to_string(plan.direct.threads) + " neighbouring outputs, one a thread";
       break;
     case kernel_family::window: {
+      if (plan.compiled.any_filter()) {
+        text += description::of(plan.any_filter.tile);
+        break;
+      }
       tile_shape const tile = plan.window.tile;
-      text += "\n  tile of " + std::to_string(tile.planes) + " planes of x, " +
+      std::int64_t const chunks =
+        geometry::divide_up(geometry::steps_for(plan.problem, tile.rows), tile.steps);
+      text += "\n  tile of " + std::to_string(tile.planes) + " planes of y, " +
               std::to_string(tile.rows) + " rows by " + std::to_string(tile.columns) +
-              " columns of y, at most " + std::to_string(plan.window.rows_per_thread) +
-              " rows a thread";
+              " columns, in " + std::to_string(chunks) + (chunks == 1 ? " chunk" : " chunks") +
+              "; at most " + std::to_string(plan.window.rows_per_thread) + " rows by " +
+              std::to_string(plan.window.piece.columns) + " columns a thread";
       break;
     }
   }

@@ -8,6 +8,7 @@
 #include <dwconv/core/device_facts.hpp>
 #include <dwconv/core/dtype.hpp>
 #include <dwconv/core/status.hpp>
+#include <dwconv/kernels/any_filter/policy.hpp>
 #include <dwconv/kernels/direct/policy.hpp>
 #include <dwconv/kernels/window/policy.hpp>
 #include <dwconv/plan/family.hpp>
@@ -26,6 +27,9 @@ struct compiled_shape {
     constexpr extent2 any{0, 0};
     return (taps == any || taps == problem.filter) && (stride == any || stride == problem.stride);
   }
+  /// Whether the filter's size is read at run time.
+  [[nodiscard]] constexpr bool any_filter() const noexcept { return taps == extent2{0, 0}; }
+
   friend constexpr bool operator==(compiled_shape const&, compiled_shape const&) = default;
 };
 
@@ -52,7 +56,8 @@ struct forward_plan {
   kernel_family family = kernel_family::direct;
   compiled_shape compiled{};  ///< Which instance of the family.
   direct_policy direct{};     ///< Read when `family` is direct.
-  window_policy window{};     ///< Read when `family` is window.
+  window_policy window{};     ///< Read when `family` is window, of a filter known to the compiler;
+  any_filter_policy any_filter{};  ///< and of any filter.
   std::int64_t blocks = 0;
   int threads         = 0;  ///< Per block.
   int shared_bytes    = 0;  ///< Per block.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include <dwconv/plan/any_filter_tiles.hpp>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/plan/index_range.hpp>
 #include <dwconv/plan/window_tiles.hpp>
@@ -25,16 +26,6 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return elements / per_block + (elements % per_block != 0 ? 1 : 0);
 }
 
-/// Number of the first kernel of a family that takes a problem, or `compiled.size()`.
-[[nodiscard]] constexpr std::size_t find_kernel(kernel_family family, conv2d_problem const& problem,
-                                                std::span<compiled_shape const> compiled) noexcept
-{
-  for (std::size_t k = 0; k < compiled.size(); ++k) {
-    if (compiled[k].family == family && compiled[k].takes(problem)) { return k; }
-  }
-  return compiled.size();
-}
-
 /// Why the direct family cannot take a problem, or null.
 [[nodiscard]] constexpr char const* obstacle_to_direct(conv2d_problem const& problem) noexcept
 {
@@ -42,21 +33,28 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return coverable ? nullptr : "y needs more blocks than one launch has";
 }
 
-/// Why the window family cannot take a problem, or null.
-[[nodiscard]] constexpr char const* obstacle_to_window(conv2d_problem const& p, dtype element,
-                                                       device_facts const& device) noexcept
+/// Why no kernel of the window family can take a problem, or null.
+[[nodiscard]] constexpr char const* obstacle_to_tiles(conv2d_problem const& p) noexcept
 {
   // Counts along one axis, and of planes, are 32-bit there; tensors may be larger.
   constexpr std::int64_t most_planes = INT32_MAX / 2;
   constexpr std::int64_t most_extent = 1 << 24;
   if (p.data_layout != layout::nchw) { return "its tiles are staged in nchw only"; }
-  if (p.dilation != extent2{1, 1}) { return "its window has no holes: the filter is dilated"; }
   if (p.batch * p.output_channels() > most_planes) { return "y has more planes than it counts"; }
   std::int64_t const extents[] = {p.input.height, p.input.width, padded_input(p).height,
                                   padded_input(p).width};
   if (*std::max_element(std::begin(extents), std::end(extents)) > most_extent) {
     return "the planes are too long";
   }
+  return nullptr;
+}
+
+/// Why the window family's kernel for one filter cannot take a problem, or null.
+[[nodiscard]] constexpr char const* obstacle_to_window(conv2d_problem const& p, dtype element,
+                                                       device_facts const& device) noexcept
+{
+  if (char const* const obstacle = obstacle_to_tiles(p); obstacle != nullptr) { return obstacle; }
+  if (p.dilation != extent2{1, 1}) { return "its window has no holes: the filter is dilated"; }
   if (std::max(p.pad.left, p.pad.right) > 64) {
     return "the padding is wider than what it stages around a row";
   }
@@ -70,13 +68,42 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
 }
 
-/// Why `family` cannot take a problem, or null.
-[[nodiscard]] constexpr char const* obstacle_to(kernel_family family,
+/// Why the window family's kernel for any filter cannot take a problem, or null.
+[[nodiscard]] constexpr char const* obstacle_to_any_filter(conv2d_problem const& p, dtype element,
+                                                           device_facts const& device) noexcept
+{
+  if (char const* const obstacle = obstacle_to_tiles(p); obstacle != nullptr) { return obstacle; }
+  extent2 const out                = output_extent(p);
+  std::int64_t const most_of_plane = INT32_MAX / 2;
+  if (p.input.height * p.input.width > most_of_plane || out.height * out.width > most_of_plane) {
+    return "a plane has more elements than it counts";
+  }
+  // Steps on the lattice; with a step of many filters most of what is staged is never read.
+  lattice_axis const rows{
+    p.input.height, out.height, p.filter.height, p.stride.height, p.dilation.height, p.pad.top, 1};
+  lattice_axis const columns{
+    p.input.width, out.width, p.filter.width, p.stride.width, p.dilation.width, p.pad.left, 1};
+  if (rows.step > 4 * p.filter.height || columns.step > 4 * p.filter.width) {
+    return "the stride leaves out most of x";
+  }
+  int const bytes                = static_cast<int>(size_in_bytes(element));
+  any_filter_policy const policy = choose_any_filter_policy(p, bytes, device);
+  lattice_layout const layout{p, policy.tile, any_filter_piece(p, bytes)};
+  if (layout.size() * any_filter_staged_bytes(bytes) > device.shared_bytes_per_block) {
+    return "a tile does not fit in shared memory";
+  }
+  return layout.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
+}
+
+/// Why a compiled kernel cannot take a problem of its filter and stride, or null.
+[[nodiscard]] constexpr char const* obstacle_to(compiled_shape const& kernel,
                                                 forward_plan const& plan) noexcept
 {
-  switch (family) {
+  switch (kernel.family) {
     case kernel_family::direct: return obstacle_to_direct(plan.problem);
-    case kernel_family::window: return obstacle_to_window(plan.problem, plan.element, plan.device);
+    case kernel_family::window:
+      return kernel.any_filter() ? obstacle_to_any_filter(plan.problem, plan.element, plan.device)
+                                 : obstacle_to_window(plan.problem, plan.element, plan.device);
   }
   return "unknown family";
 }
@@ -91,18 +118,27 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return "unknown family";
 }
 
+/// Asks a family's kernels in turn. The first that takes the problem becomes `kernel`; where none
+/// does, the verdict has the words of the last.
 [[nodiscard]] constexpr verdict judge(kernel_family family, forward_plan const& plan,
                                       std::span<compiled_shape const> compiled,
-                                      std::optional<kernel_family> only) noexcept
+                                      std::optional<kernel_family> only,
+                                      compiled_shape& kernel) noexcept
 {
   if (only.has_value() && *only != family) {
     return {family, false, "another family is asked for"};
   }
-  if (find_kernel(family, plan.problem, compiled) == compiled.size()) {
-    return {family, false, "no kernel of it is compiled for this filter and stride"};
+  verdict answer{family, false, "no kernel of it is compiled for this filter and stride"};
+  for (compiled_shape const& asked : compiled) {
+    if (asked.family != family || !asked.takes(plan.problem)) { continue; }
+    char const* const obstacle = obstacle_to(asked, plan);
+    if (obstacle == nullptr) {
+      kernel = asked;
+      return {family, true, merit_of(family)};
+    }
+    answer.reason = obstacle;
   }
-  char const* const obstacle = obstacle_to(family, plan);
-  return {family, obstacle == nullptr, obstacle == nullptr ? merit_of(family) : obstacle};
+  return answer;
 }
 
 constexpr void fill_direct(forward_plan& plan) noexcept
@@ -126,11 +162,24 @@ constexpr void fill_window(forward_plan& plan) noexcept
                                                 plan.window.piece.columns));
 }
 
+constexpr void fill_any_filter(forward_plan& plan) noexcept
+{
+  int const bytes = static_cast<int>(size_in_bytes(plan.element));
+  plan.any_filter = choose_any_filter_policy(plan.problem, bytes, plan.device);
+  lattice_layout const layout{plan.problem, plan.any_filter.tile,
+                              any_filter_piece(plan.problem, bytes)};
+  plan.blocks       = layout.tiles;
+  plan.threads      = plan.any_filter.threads;
+  plan.shared_bytes = static_cast<int>(layout.size() * any_filter_staged_bytes(bytes));
+}
+
 constexpr void fill(forward_plan& plan) noexcept
 {
   switch (plan.family) {
     case kernel_family::direct: fill_direct(plan); break;
-    case kernel_family::window: fill_window(plan); break;
+    case kernel_family::window:
+      plan.compiled.any_filter() ? fill_any_filter(plan) : fill_window(plan);
+      break;
   }
 }
 
@@ -188,7 +237,7 @@ constexpr void fill(forward_plan& plan) noexcept
 /// @param element  Type of x, filter and y.
 /// @param device   Facts of the GPU that is planned for.
 /// @param compiled The kernels there are; of a family's, the first that takes the problem is
-/// planned.
+/// planned, the others are asked where it declines.
 /// @param only     Asks for one family, for comparisons; the plan has an outcome if that one cannot
 /// take the problem.
 /// @return A plan whose `outcome` says what is wrong with the problem, if anything.
@@ -203,11 +252,12 @@ constexpr void fill(forward_plan& plan) noexcept
 
   bool chosen = false;
   for (std::size_t f = 0; f < kernel_families.size(); ++f) {
-    plan.verdicts[f] = planning::judge(kernel_families[f], plan, compiled, only);
+    compiled_shape kernel{};
+    plan.verdicts[f] = planning::judge(kernel_families[f], plan, compiled, only, kernel);
     if (plan.verdicts[f].eligible && !chosen) {
       chosen        = true;
       plan.family   = kernel_families[f];
-      plan.compiled = compiled[planning::find_kernel(plan.family, problem, compiled)];
+      plan.compiled = kernel;
       planning::fill(plan);
     }
   }

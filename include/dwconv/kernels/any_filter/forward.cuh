@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <dwconv/device/shared_memory.cuh>
+#include <dwconv/device/warp.cuh>
+#include <dwconv/kernels/any_filter/engine.cuh>
+#include <dwconv/kernels/any_filter/stage.cuh>
+#include <dwconv/kernels/any_filter/store.cuh>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// The compiled kernel of one element type.
+template <element T>
+struct any_filter_config {
+  using element_type           = T;
+  using sum                    = sum_of<T>;
+  using params                 = any_filter_params<T>;
+  static constexpr int rows    = any_filter_sums(static_cast<int>(sizeof(T))).rows;
+  static constexpr int columns = any_filter_sums(static_cast<int>(sizeof(T))).columns;
+  using engine                 = any_filter_engine<sum, rows, columns>;
+};
+
+/// Sums of one thread's outputs, over what the block has staged.
+template <typename Config>
+__device__ void any_filter_sums(typename Config::params const& p, any_filter_tile const& t,
+                                any_filter_piece_place const& at, int first_read,
+                                typename Config::sum const* area, typename Config::engine& engine)
+{
+  if (t.across.end <= t.across.first) { return; }  // nothing but padding is under the tile
+  auto const down   = any_filter_taps::of(p.rows, t.down, at.row, at.rows);
+  auto const across = any_filter_taps::of(p.columns, t.across, at.column, 1);
+  // Taps that only ever meet padding are left out, in whole quads.
+  int const to_the_left = (p.piece.columns - 1) * p.columns.step;
+  int const first_tap   = max(across.first - to_the_left, 0) / 4 * 4;
+  int const end_tap     = min((across.end + 3) / 4 * 4, p.columns.taps);
+
+  int const channel = p.multiplier.quotient(t.channel + at.channel) - t.input_channel;
+  int const plane   = at.image * p.input_channels + channel;
+  int const line    = at.row * p.rows.step - t.down.first;
+  engine.x          = area + plane * p.plane_pitch + line * p.row_pitch +
+             across.lattice * p.phase_pitch.divisor() + (across.element - first_read);
+  engine.x_step      = p.rows.phases.divisor() * p.row_pitch;
+  engine.filter      = area + p.input_size + at.channel * p.filter_pitch;
+  engine.height      = p.rows.taps;
+  engine.row_step    = p.rows.step;
+  engine.column_step = p.columns.step;
+  int first_row      = down.first;
+  int end_row        = down.end;
+  if (p.folded && first_row < end_row) {
+    // Row u of sums is run number u of the one row, and the filter's one row is all its taps.
+    engine.x_step   = Config::columns * p.columns.step;
+    engine.row_step = 1;
+    end_row         = (at.columns + Config::columns - 1) / Config::columns;
+  }
+  engine.walk(first_row, end_row, first_tap, end_tap);
+}
+
+/// Leaves a thread's sums in shared memory, in the order of y.
+template <typename Config>
+__device__ void any_filter_keep(typename Config::params const& p, any_filter_piece_place const& at,
+                                typename Config::engine const& engine, typename Config::sum* area)
+{
+  int const plane = at.image * p.tile.channels + at.channel;
+  auto* row       = area + (plane * p.tile.rows + at.row) * p.tile.columns + at.column;
+  int const step  = p.columns.phases.divisor();
+  int const jump  = p.folded ? Config::columns * step : p.rows.phases.divisor() * p.tile.columns;
+  int const rows  = p.folded ? Config::rows : at.rows;
+#pragma unroll
+  for (int i = 0; i < Config::rows; ++i) {
+    int const columns = p.folded ? at.columns - i * Config::columns : at.columns;
+    if (i < rows) {
+#pragma unroll
+      for (int v = 0; v < Config::columns; ++v) {
+        if (v < columns) { row[v * step] = engine.sums[i][v]; }
+      }
+      row += jump;
+    }
+  }
+}
+
+/// A tile a block: staged, computed in registers, one piece a thread, stored by way of shared
+/// memory. Blocks are small and several share a multiprocessor: while one waits for memory another
+/// computes.
+template <typename Config, typename Epilogue>
+__global__ void __launch_bounds__(any_filter_threads, any_filter_blocks)
+  any_filter_forward_kernel(typename Config::params const p, Epilogue const epilogue)
+{
+  auto* const area = dynamic_shared_memory<typename Config::sum>();
+  auto const tile  = any_filter_tile::of(p, static_cast<int>(blockIdx.x));
+
+  int const first_read = tile.across.first_read(p.columns, p.piece.columns);
+  using stage          = any_filter_stage<typename Config::element_type>;
+  stage::filters(p, tile, area + p.input_size);
+  stage::input(p, tile, first_read, area);
+  block_sync();
+
+  auto const at = any_filter_piece_place::of(p, tile, static_cast<int>(threadIdx.x));
+  typename Config::engine engine;
+  engine.clear();
+  if (at.rows > 0) { any_filter_sums<Config>(p, tile, at, first_read, area, engine); }
+  block_sync();  // results take the place of what was staged
+  if (at.rows > 0) { any_filter_keep<Config>(p, at, engine, area); }
+  block_sync();
+  any_filter_store<Config, Epilogue>{p, tile, area, epilogue}.all();
+}
+
+DWCONV_ABI_NAMESPACE_END

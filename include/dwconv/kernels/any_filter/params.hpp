@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <dwconv/core/fast_divisor.hpp>
+#include <dwconv/kernels/any_filter/policy.hpp>
+#include <dwconv/problem/tensors.hpp>
+
+namespace dwconv {
+
+/// How a block's threads share the elements of rows: `lanes` threads a row, which take `length` in
+/// steps of `lanes`, several rows at a time.
+struct row_split {
+  int length = 1;
+  int rows   = 1;  ///< At a time; threads past rows * lanes have none.
+  fast_divisor<std::int32_t> lanes{1};
+
+  row_split() = default;
+  /// Of the ways to cut a row into up to eight steps, that which leaves the fewest threads idle.
+  constexpr row_split(int length_, int threads) noexcept : length{length_}
+  {
+    int const least        = (length + threads - 1) / threads;
+    int best               = 0;
+    std::int64_t most_busy = -1;
+    for (int steps = least; steps < least + 8; ++steps) {
+      int const width         = (length + steps - 1) / steps;
+      std::int64_t const busy = std::int64_t{length} * (threads / width) * 1024 / steps;
+      if (busy > most_busy) { most_busy = busy, best = width; }
+    }
+    lanes = fast_divisor<std::int32_t>{best};
+    rows  = threads / best;
+  }
+};
+
+/// Everything the kernel is told, by value.
+template <typename T>
+struct any_filter_params {
+  T const* x;
+  T const* filter;
+  T* y;
+  lattice_tile tile;
+  lattice_axis rows;
+  lattice_axis columns;
+  lattice_piece piece;
+  bool folded;   ///< See any_filter_folds.
+  int images;    ///< Of the problem.
+  int channels;  ///< Output channels of the problem.
+  int problem_input_channels;
+  int input_plane;   ///< Elements of a plane of x,
+  int output_plane;  ///< and of y.
+  int input_channels;
+  int row_pitch;
+  int plane_pitch;
+  int input_size;
+  int tail_size;
+  int filter_pitch;
+  fast_divisor<std::int32_t> multiplier;
+  fast_divisor<std::int32_t> channel_tiles;
+  fast_divisor<std::int32_t> row_tiles;
+  fast_divisor<std::int32_t> column_tiles;
+  fast_divisor<std::int32_t> staged_channels;  ///< input_channels
+  fast_divisor<std::int32_t> staged_rows;
+  fast_divisor<std::int32_t> phase_pitch;
+  fast_divisor<std::int32_t> tail;  ///< At least 1.
+  fast_divisor<std::int32_t> tile_rows;
+  fast_divisor<std::int32_t> tile_channels;
+  fast_divisor<std::int32_t> tile_planes;
+  fast_divisor<std::int32_t> filter_height;
+  fast_divisor<std::int32_t> filter_width;
+  fast_divisor<std::int32_t> pieces_across;
+  fast_divisor<std::int32_t> row_lattices;
+  fast_divisor<std::int32_t> column_lattices;
+  int pieces;
+  row_split loads;
+  row_split stores;
+
+  any_filter_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
+                    any_filter_policy const& policy)
+    : any_filter_params{
+        p, tensors, policy,
+        lattice_layout{p, policy.tile, any_filter_piece(p, static_cast<int>(sizeof(T)))}}
+  {}
+
+ private:
+  using divisor = fast_divisor<std::int32_t>;
+
+  [[nodiscard]] static divisor by(std::int64_t value)
+  {
+    return divisor{static_cast<std::int32_t>(value)};
+  }
+
+  any_filter_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
+                    any_filter_policy const& policy, lattice_layout const& layout)
+    : x{tensors.x},
+      filter{tensors.filter},
+      y{tensors.y},
+      tile{policy.tile},
+      rows{layout.rows},
+      columns{layout.columns},
+      piece{any_filter_piece(p, static_cast<int>(sizeof(T)))},
+      folded{any_filter_folds(p)},
+      images{static_cast<int>(p.batch)},
+      channels{static_cast<int>(p.output_channels())},
+      problem_input_channels{static_cast<int>(p.channels)},
+      input_plane{static_cast<int>(p.input.height * p.input.width)},
+      output_plane{layout.rows.output * layout.columns.output},
+      input_channels{layout.input_channels},
+      row_pitch{static_cast<int>(layout.row_pitch)},
+      plane_pitch{static_cast<int>(layout.plane_pitch)},
+      input_size{static_cast<int>(layout.input_size)},
+      tail_size{static_cast<int>(layout.tail)},
+      filter_pitch{static_cast<int>(layout.filter_pitch)},
+      multiplier{by(p.multiplier)},
+      channel_tiles{by(layout.channel_tiles)},
+      row_tiles{by(layout.rows.tiles())},
+      column_tiles{by(layout.columns.tiles())},
+      staged_channels{by(layout.input_channels)},
+      staged_rows{by(layout.staged_rows)},
+      phase_pitch{by(layout.phase_pitch)},
+      tail{by(layout.tail > 0 ? layout.tail : 1)},
+      tile_rows{by(tile.rows)},
+      tile_channels{by(tile.channels)},
+      tile_planes{by(std::int64_t{tile.images} * tile.channels)},
+      filter_height{by(p.filter.height)},
+      filter_width{by(p.filter.width)},
+      row_lattices{by(layout.rows.lattices())},
+      column_lattices{by(layout.columns.lattices())},
+      loads{row_pitch, policy.threads},
+      stores{tile.columns, policy.threads}
+  {
+    pieces_across = by(layout.columns.pieces(piece.columns));
+    pieces = layout.rows.pieces(piece.rows) * pieces_across.divisor() * tile_planes.divisor();
+  }
+};
+
+}  // namespace dwconv

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <dwconv/staging/lattice_tile.hpp>
+
+namespace dwconv {
+
+/// How one block of the window family's kernel for any filter covers the output: one piece of the
+/// tile a thread.
+struct any_filter_policy {
+  lattice_tile tile;
+  int threads                                                                          = 32;
+  friend constexpr bool operator==(any_filter_policy const&, any_filter_policy const&) = default;
+};
+
+/// Most threads of a block, which bounds the registers a thread may have.
+inline constexpr int any_filter_threads = 256;
+/// Blocks of that many that a multiprocessor's registers shall hold: 128 registers a thread. With
+/// three, 80, the 49 sums leave so few that the compiler spills.
+inline constexpr int any_filter_blocks = 2;
+
+/// Outputs of one thread, whose sums are in registers.
+///
+/// Columns are odd, so that threads beside each other meet different banks of shared memory. Seven
+/// by seven, since the planes of most networks are 7, 14, 28, 56 or 112 wide; of doubles as many as
+/// registers hold.
+[[nodiscard]] constexpr lattice_piece any_filter_sums(int element_bytes) noexcept
+{
+  return element_bytes == 8 ? lattice_piece{4, 5} : lattice_piece{7, 7};
+}
+
+/// Whether a plane of y is one row, each output of one row of taps: then a thread's rows of sums
+/// are runs of that row, one after the other.
+[[nodiscard]] constexpr bool any_filter_folds(conv2d_problem const& p) noexcept
+{
+  return p.filter.height == 1 && output_extent(p).height == 1;
+}
+
+/// Outputs of one thread, as they lie in y.
+[[nodiscard]] constexpr lattice_piece any_filter_piece(conv2d_problem const& p,
+                                                       int element_bytes) noexcept
+{
+  lattice_piece const sums = any_filter_sums(element_bytes);
+  return any_filter_folds(p) ? lattice_piece{1, sums.rows * sums.columns} : sums;
+}
+
+/// Bytes of a staged element, which is of the type that products are summed in.
+[[nodiscard]] constexpr int any_filter_staged_bytes(int element_bytes) noexcept
+{
+  return element_bytes == 8 ? 8 : 4;
+}
+
+}  // namespace dwconv
