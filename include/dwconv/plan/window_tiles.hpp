@@ -19,27 +19,50 @@ inline constexpr int warp_size = 32;
 /// every kind (docs/tuning.md has the figures). Blocks are small, one to four warps, and many share
 /// a multiprocessor: one computes while others wait for memory.
 struct aims {
-  int walk;          ///< Rows a thread takes of a tile in one chunk.
-  int strip_rows;    ///< Rows of a tile that passes through shared memory in chunks.
-  int strip_columns; ///< Most columns of such a tile.
-  int steps;         ///< Of its chunks, a multiple of a copy's elements.
-  int most_across;   ///< Threads along a row up to which one chunk is better.
+  int walk;         ///< Rows a thread takes of a tile in one chunk.
+  int strip_rows;   ///< Rows of a tile that passes through shared memory in chunks,
+  int least_rows;   ///< and the fewest that it is cut into where there are few planes.
+  int across;       ///< Most threads along a row of such a tile.
+  int steps;        ///< Of its chunks, if it has one plane; else half of them.
+  int most_across;  ///< Threads along a row up to which one chunk is better.
+  int busy_warps;   ///< Warps a multiprocessor should have at least.
+  int idle_part;    ///< One thread in so many may be idle before a larger block is better.
 };
 
 // Short filters: short walks read few rows twice, and little tiles leave room for many blocks.
-inline constexpr aims short_filter{
-  .walk = 7, .strip_rows = 16, .strip_columns = 672, .steps = 4, .most_across = 64};
-inline constexpr aims middle_filter{
-  .walk = 10, .strip_rows = 32, .strip_columns = 448, .steps = 8, .most_across = 32};
-// Tall filters are bound by their multiply-adds: no walk may be short, since it spends filter
-// height - 1 rows of them at its ends.
-inline constexpr aims tall_filter{
-  .walk = 20, .strip_rows = 256, .strip_columns = 448, .steps = 4, .most_across = 0};
+inline constexpr aims short_filter{.walk        = 7,
+                                   .strip_rows  = 16,
+                                   .least_rows  = 8,
+                                   .across      = 96,
+                                   .steps       = 4,
+                                   .most_across = 64,
+                                   .busy_warps  = 4,
+                                   .idle_part   = 3};
+inline constexpr aims middle_filter{.walk        = 10,
+                                    .strip_rows  = 42,
+                                    .least_rows  = 12,
+                                    .across      = 96,
+                                    .steps       = 8,
+                                    .most_across = 32,
+                                    .busy_warps  = 8,
+                                    .idle_part   = 6};
+// Tall filters are bound by their multiply-adds: a walk spends filter height - 1 rows of them at
+// its ends, so it should be long.
+inline constexpr aims tall_filter{.walk        = 20,
+                                  .strip_rows  = 256,
+                                  .least_rows  = 16,
+                                  .across      = 64,
+                                  .steps       = 8,
+                                  .most_across = 0,
+                                  .busy_warps  = 10,
+                                  .idle_part   = 6};
 
 [[nodiscard]] constexpr aims aims_for(conv2d_problem const& p) noexcept
 {
   std::int64_t const live = geometry::live_rows(p);
-  return live <= 3 ? short_filter : live <= 5 ? middle_filter : tall_filter;
+  return live > 5                                          ? tall_filter
+         : live > 3 || p.filter.height * p.filter.width > 12 ? middle_filter
+                                                           : short_filter;
 }
 
 /// Splits `whole` into as few equal parts of at most `most` as it takes, and returns a part.
@@ -55,47 +78,80 @@ inline constexpr aims tall_filter{
   return 128 + tile_elements(p, tile, element_bytes, window_overhang(p, columns)) * element_bytes;
 }
 
-/// What is wasted where rows end, and what narrow pieces cost more, in 1/1000 of the work.
-[[nodiscard]] constexpr std::int64_t cost_of(window_piece_shape piece, std::int64_t width) noexcept
-{
-  std::int64_t const computed = geometry::divide_up(width, piece.columns) * piece.columns;
-  std::int64_t const narrow   = piece.columns >= 6 ? 0 : piece.columns == 5 ? 30 : 200;
-  return computed * (1000 + narrow) / width;
-}
-
+/// The piece that wastes least where rows end.
 [[nodiscard]] constexpr window_piece_shape choose_piece(conv2d_problem const& p,
                                                         int element_bytes) noexcept
 {
-  window_piece_list const list   = window_pieces(p.filter, p.stride, element_bytes);
-  std::int64_t const width       = output_extent(p).width;
-  window_piece_shape best        = list.shapes[0];
-  for (int i = 1; i < list.count; ++i) {
-    if (cost_of(list.shapes[i], width) < cost_of(best, width)) { best = list.shapes[i]; }
+  window_piece_list const list = window_pieces(p.filter, p.stride, element_bytes);
+  std::int64_t const width     = output_extent(p).width;
+  int best                     = 0;
+  std::int64_t least           = INT64_MAX;
+  for (int i = 0; i < list.count; ++i) {
+    int const columns        = list.shapes[i].columns;
+    std::int64_t const cost  = geometry::divide_up(width, columns) * columns *
+                              (1000 + list.extra_cost[i]);
+    if (cost < least) {
+      best  = i;
+      least = cost;
+    }
   }
-  return best;
+  return list.shapes[best];
+}
+
+/// How many of something that takes `threads` threads share a block: `least`, or more where that
+/// leaves more than one thread in `idle_part` idle.
+[[nodiscard]] constexpr std::int64_t fill_warps(std::int64_t threads, std::int64_t least,
+                                                std::int64_t most, int idle_part) noexcept
+{
+  for (std::int64_t n = least; n <= most && n * threads <= window_threads; ++n) {
+    std::int64_t const lanes = geometry::divide_up(n * threads, warp_size) * warp_size;
+    if ((lanes - n * threads) * idle_part <= lanes) { return n; }
+  }
+  return least;
+}
+
+/// Planes that a block may take for what it stages of them to stay small: many blocks shall share
+/// a multiprocessor.
+[[nodiscard]] constexpr std::int64_t planes_that_fit(conv2d_problem const& p, tile_shape tile,
+                                                     int element_bytes) noexcept
+{
+  constexpr std::int64_t small_block = 40 * 1024;
+  tile.planes                        = 1;
+  std::int64_t const planes          = std::min<std::int64_t>(p.batch * p.output_channels(), warp_size);
+  std::int64_t const bytes = tile_elements(p, tile, element_bytes, 0) * element_bytes;
+  return std::clamp<std::int64_t>(small_block / bytes, 1, std::max<std::int64_t>(planes, 1));
 }
 
 /// A tile of one chunk: whole planes, or some rows of one, each thread walking down a few.
 [[nodiscard]] constexpr window_policy in_one_chunk(conv2d_problem const& p,
-                                                   window_piece_shape piece, int walk) noexcept
+                                                   window_piece_shape piece, int walk,
+                                                   aims const& aim, int element_bytes) noexcept
 {
   extent2 const out         = output_extent(p);
   std::int64_t const across = geometry::divide_up(out.width, piece.columns);
-  int const segment         = even_part(out.height, piece.rows > 0 ? piece.rows : walk);
-  std::int64_t const down   = geometry::divide_up(out.height, segment);
-  // A warp's worth of threads, but no tile that is all borders.
-  std::int64_t const fit = std::max<std::int64_t>(warp_size / across, 2);
+  int segment               = even_part(out.height, piece.rows > 0 ? piece.rows : walk);
+  // Threads an odd number of rows apart meet different banks unless rows are 32 wide.
+  if (segment % 2 == 0 && segment < out.height && piece.rows == 0) { ++segment; }
+  std::int64_t const down = geometry::divide_up(out.height, segment);
+
   window_policy policy{};
-  policy.piece        = piece;
-  policy.tile.columns = static_cast<int>(out.width);
-  policy.tile.rows    = static_cast<int>(
-    fit >= down ? out.height : even_part(out.height, segment * fit));
-  policy.rows_per_thread = even_part(policy.tile.rows, segment);
-  if (fit >= down) {
-    policy.tile.planes = static_cast<int>(std::clamp<std::int64_t>(
-      warp_size / (across * down), 1, std::max<std::int64_t>(p.batch * p.output_channels(), 1)));
+  policy.piece           = piece;
+  policy.rows_per_thread = segment;
+  policy.tile.columns    = static_cast<int>(out.width);
+  if (across * down <= warp_size) {
+    policy.tile.rows         = static_cast<int>(out.height);
+    policy.tile.steps        = static_cast<int>(geometry::steps_for(p, policy.tile.rows));
+    std::int64_t const most  = planes_that_fit(p, policy.tile, element_bytes);
+    std::int64_t const least = std::min(most, warp_size / (across * down));
+    policy.tile.planes =
+      static_cast<int>(fill_warps(across * down, least, most, aim.idle_part));
+  } else {
+    // No tile is all borders.
+    std::int64_t const least = std::min<std::int64_t>(std::max<std::int64_t>(2, warp_size / across), down);
+    std::int64_t const fit   = fill_warps(across, least, down, aim.idle_part);
+    policy.tile.rows  = static_cast<int>(std::min<std::int64_t>(segment * fit, out.height));
+    policy.tile.steps = static_cast<int>(geometry::steps_for(p, policy.tile.rows));
   }
-  policy.tile.steps = static_cast<int>(geometry::steps_for(p, policy.tile.rows));
   return policy;
 }
 
@@ -106,18 +162,22 @@ inline constexpr aims tall_filter{
 {
   extent2 const out = output_extent(p);
   window_policy policy{};
-  policy.piece           = piece;
-  policy.tile.columns    = even_part(out.width, std::min<std::int64_t>(
-                                               aim.strip_columns, window_threads * piece.columns));
+  policy.piece           = {piece.columns, 0};
+  policy.tile.columns    = even_part(out.width, aim.across * piece.columns);
   policy.tile.rows       = even_part(out.height, aim.strip_rows);
   policy.rows_per_thread = policy.tile.rows;
+  policy.tile.steps      = aim.steps;
   if (policy.tile.columns == out.width) {
     std::int64_t const across = geometry::divide_up(out.width, piece.columns);
-    policy.tile.planes        = static_cast<int>(std::clamp<std::int64_t>(
-      warp_size / across, 1, std::max<std::int64_t>(p.batch * p.output_channels(), 1)));
+    std::int64_t const most   = planes_that_fit(p, policy.tile, element_bytes);
+    policy.tile.planes        = static_cast<int>(
+      fill_warps(across, std::clamp<std::int64_t>(warp_size / across, 1, most), most,
+                 aim.idle_part));
   }
-  // Chunks keep their distance to a copy's boundary.
-  int const steps   = std::max(aim.steps, copy_bytes / element_bytes);
+  // Chunks keep their distance to a copy's boundary; the rows of one have a lane each.
+  int const least   = copy_bytes / element_bytes;
+  int const aimed   = std::max(policy.tile.planes > 1 ? aim.steps / 2 : aim.steps, least);
+  int const steps   = p.stride.height <= warp_size / aimed ? aimed : least;
   policy.tile.steps = static_cast<int>(
     std::min<std::int64_t>(steps, geometry::steps_for(p, policy.tile.rows)));
   return policy;
@@ -130,6 +190,29 @@ inline constexpr aims tall_filter{
   return geometry::divide_up(p.batch * p.output_channels(), policy.tile.planes) *
          geometry::divide_up(out.height, policy.tile.rows) *
          geometry::divide_up(out.width, policy.tile.columns);
+}
+
+/// Whether a warp has a lane for each run of a chunk, which starts its copy.
+[[nodiscard]] constexpr bool has_lanes(conv2d_problem const& p, tile_shape const& tile) noexcept
+{
+  if (tile.columns >= output_extent(p).width) { return true; }  // a run a plane
+  bool const one_chunk    = tile.steps >= geometry::steps_for(p, tile.rows);
+  std::int64_t const rows = one_chunk ? (tile.rows - 1) * p.stride.height + p.filter.height
+                                      : tile.steps * p.stride.height;
+  return std::max<std::int64_t>(rows, one_chunk ? tile.rows : 0) <= warp_size;
+}
+
+[[nodiscard]] constexpr bool fits(conv2d_problem const& p, window_policy const& policy,
+                                  int element_bytes, device_facts const& device) noexcept
+{
+  return shared_bytes(p, policy.tile, element_bytes, policy.piece.columns) <=
+         device.shared_bytes_per_block;
+}
+
+[[nodiscard]] constexpr std::int64_t threads_of(window_policy const& policy) noexcept
+{
+  return geometry::divide_up(policy.tile.columns, policy.piece.columns) *
+         geometry::divide_up(policy.tile.rows, policy.rows_per_thread) * policy.tile.planes;
 }
 
 }  // namespace window_tiles
@@ -147,28 +230,34 @@ inline constexpr aims tall_filter{
   std::int64_t const across      = geometry::divide_up(out.width, piece.columns);
   bool const one_chunk           = across <= aim.most_across || out.height <= aim.walk;
 
+  auto const warps = [&](window_policy const& policy) {
+    return blocks_of(p, policy) * geometry::divide_up(threads_of(policy), warp_size);
+  };
+  std::int64_t const busy = std::int64_t{device.multiprocessors} * aim.busy_warps;
+  aims strip = aim;
   window_policy policy{};
   if (one_chunk && across <= window_threads / 2) {
-    policy = in_one_chunk(p, piece, aim.walk);
+    policy = in_one_chunk(p, piece, aim.walk, aim, element_bytes);
     // Where there is little to do, shorter walks and fewer planes for more blocks.
-    for (int walk = aim.walk / 2; walk > 0 && piece.rows == 0; walk /= 2) {
-      if (blocks_of(p, policy) >= 2 * device.multiprocessors) { break; }
-      policy = in_one_chunk(p, piece, walk);
+    for (int walk = aim.walk / 2; walk > 0 && piece.rows == 0 && warps(policy) < busy; walk /= 2) {
+      policy = in_one_chunk(p, piece, walk, aim, element_bytes);
     }
   } else {
-    window_piece_shape sliding{piece.columns, 0};
-    policy = in_chunks(p, sliding, aim, element_bytes);
-    for (int rows = policy.tile.rows / 2; rows >= 8; rows /= 2) {
-      if (blocks_of(p, policy) >= 4 * device.multiprocessors) { break; }
-      aims fewer       = aim;
-      fewer.strip_rows = rows;
-      policy           = in_chunks(p, sliding, fewer, element_bytes);
+    policy = in_chunks(p, piece, strip, element_bytes);
+    while (policy.tile.rows / 2 >= aim.least_rows && warps(policy) < busy) {
+      strip.strip_rows = policy.tile.rows / 2;
+      policy           = in_chunks(p, piece, strip, element_bytes);
     }
   }
-  std::int64_t const threads = geometry::divide_up(policy.tile.columns, policy.piece.columns) *
-                               geometry::divide_up(policy.tile.rows, policy.rows_per_thread) *
-                               policy.tile.planes;
-  policy.threads = static_cast<int>(geometry::divide_up(threads, warp_size)) * warp_size;
+  // Not every GPU has shared memory for that: fewer planes, then rows in narrower parts.
+  while (policy.tile.planes > 1 && !fits(p, policy, element_bytes, device)) {
+    policy.tile.planes = (policy.tile.planes + 1) / 2;
+  }
+  for (int part = aim.across; part > 0 && !fits(p, policy, element_bytes, device); part /= 2) {
+    strip.across = part;
+    policy       = in_chunks(p, piece, strip, element_bytes);
+  }
+  policy.threads = static_cast<int>(geometry::divide_up(threads_of(policy), warp_size)) * warp_size;
   return policy;
 }
 

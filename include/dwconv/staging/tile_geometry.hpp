@@ -88,8 +88,29 @@ template <typename Integer>
   return rows + live_rows(p) - 1;
 }
 
+/// Whether planes of a tile follow each other in shared memory as they do in memory. They do not
+/// where threads at the same place of different planes would meet the same banks.
+[[nodiscard]] constexpr bool planes_touch(std::int64_t input_plane, std::int64_t output_plane,
+                                          int planes, int element_bytes) noexcept
+{
+  constexpr int half_the_banks = 64;
+  bool const spread = input_plane * element_bytes % half_the_banks != 0 &&
+                      output_plane * element_bytes % half_the_banks != 0;
+  return planes == 1 || spread || planes > 32;
+}
+
+/// The smallest distance between planes of at least `least` elements that is an odd number of
+/// copies, so that eight planes meet different banks.
+[[nodiscard]] constexpr std::int64_t spread_planes(std::int64_t least,
+                                                   int elements_per_copy) noexcept
+{
+  std::int64_t const copies = divide_up(least, elements_per_copy);
+  return (copies + (copies % 2 == 0 ? 1 : 0)) * elements_per_copy;
+}
+
 /// Elements that the largest chunk of a tile takes in shared memory.
 struct chunk_elements {
+  bool whole_planes;
   std::int64_t input_pitch, input_plane, input_slack, input_size;
   std::int64_t output_pitch, output_plane, output_size;
 };
@@ -102,7 +123,9 @@ struct chunk_elements {
   int const piece          = copy_bytes / element_bytes;
   bool const whole_rows    = tile.columns >= out.width;
   bool const one_chunk     = tile.steps >= steps_for(p, tile.rows);
-  bool const whole_planes  = whole_rows && one_chunk && tile.rows >= out.height;
+  bool const whole_planes  = whole_rows && one_chunk && tile.rows >= out.height &&
+                            planes_touch(p.input.height * p.input.width, out.height * out.width,
+                                         tile.planes, element_bytes);
   std::int64_t const rows  = one_chunk ? (tile.rows - 1) * p.stride.height + filter_span(p).height
                                        : std::int64_t{tile.steps} * p.stride.height;
   std::int64_t const met   = (tile.columns - 1) * p.stride.width + filter_span(p).width;
@@ -113,19 +136,21 @@ struct chunk_elements {
   std::int64_t const staged_planes = (tile.planes - 1 + p.multiplier - 1) / p.multiplier + 1;
 
   chunk_elements c{};
+  c.whole_planes = whole_planes;
   c.input_pitch = whole_rows ? p.input.width
                              : congruent_pitch(cols + 2 * piece, p.input.width, piece);
   // Whole planes follow each other as in memory; runs of several planes do not touch.
   c.input_plane = whole_planes ? p.input.height * p.input.width
-                               : round_up(std::min(rows, p.input.height) * c.input_pitch + 2 * piece,
-                                          piece);
+                               : spread_planes(std::min(rows, p.input.height) * c.input_pitch +
+                                                 2 * piece,
+                                               piece);
   c.input_slack = round_up(overhang, piece) + piece;
   c.input_size =
     round_up(2 * c.input_slack + staged_planes * c.input_plane, 128 / element_bytes);
   c.output_pitch =
     whole_rows ? out.width : congruent_pitch(width + piece, out.width, piece);
   c.output_plane = whole_planes ? out.height * out.width
-                                : round_up(kept * c.output_pitch + 2 * piece, piece);
+                                : spread_planes(kept * c.output_pitch + 2 * piece, piece);
   c.output_size  = round_up(tile.planes * c.output_plane + 2 * piece, 128 / element_bytes);
   return c;
 }
@@ -161,7 +186,7 @@ struct chunk_elements {
                                                         tile.steps));
   g.stages       = std::min(g.chunks, tile_stages);
   g.whole_rows   = tile.columns >= out.width;
-  g.whole_planes = g.whole_rows && g.chunks == 1 && tile.rows >= out.height;
+  g.whole_planes = c.whole_planes;
   g.input_pitch  = static_cast<int>(c.input_pitch);
   g.input_plane  = static_cast<int>(c.input_plane);
   g.input_slack  = static_cast<int>(c.input_slack);

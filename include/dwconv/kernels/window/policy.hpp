@@ -27,28 +27,35 @@ struct window_policy {
 /// Most threads of a block, which bounds the registers a thread may have.
 inline constexpr int window_threads = 128;
 
-/// The pieces that are compiled for a filter, widest first.
+/// The pieces that are compiled for a filter, the preferred first, and what another costs more than
+/// it per output, in 1/1000.
 ///
 /// Columns are odd where an element fills a bank of shared memory or two, so that neighbouring
 /// threads meet different banks; for half types an odd number of pairs.
 struct window_piece_list {
   window_piece_shape shapes[4];
+  int extra_cost[4];
   int count;
 };
 
 [[nodiscard]] constexpr window_piece_list window_pieces(extent2 filter, extent2 stride,
                                                         int element_bytes) noexcept
 {
-  if (element_bytes == 2) { return {{{6, 0}}, 1}; }
-  if (element_bytes == 8) { return {{{3, 0}}, 1}; }
-  if (filter.height == 1) { return {{{15, 0}, {7, 0}, {3, 0}}, 3}; }
-  if (filter.height <= 3 && stride.width > 1) { return {{{5, 0}, {3, 0}}, 2}; }
+  if (element_bytes == 2) { return {{{6, 0}}, {}, 1}; }
+  if (element_bytes == 8) { return {{{3, 0}}, {}, 1}; }
+  if (filter.height == 1) { return {{{15, 0}, {7, 0}, {3, 0}}, {0, 100, 400}, 3}; }
+  // Neighbours share no inputs; many threads with few registers hide more.
+  if (filter.width == 1) { return {{{3, 0}, {7, 0}}, {0, 100}, 2}; }
+  if (filter.height <= 3 && stride.width > 1) { return {{{5, 0}, {3, 0}}, {0, 200}, 2}; }
+  if (filter.height <= 3 && filter.width >= 5) { return {{{3, 0}, {5, 0}}, {0, 50}, 2}; }
   // Between them 4 and 5 rows are too many to read again at both ends of a short walk, and few
   // enough for all sums of one to stay in registers.
   bool const middle = filter.height > 3 && filter.height <= 5 && filter.width <= 5;
-  if (middle && stride == extent2{1, 1}) { return {{{7, 7}, {7, 0}, {5, 0}, {3, 0}}, 4}; }
-  if (filter.height > 3 && stride.width > 1) { return {{{7, 0}, {3, 0}}, 2}; }
-  return {{{7, 0}, {5, 0}, {3, 0}}, 3};
+  if (middle && stride == extent2{1, 1}) {
+    return {{{7, 7}, {7, 0}, {5, 0}, {3, 0}}, {0, 0, 30, 200}, 4};
+  }
+  if (filter.height > 3 && stride.width > 1) { return {{{7, 0}, {3, 0}}, {0, 30}, 2}; }
+  return {{{7, 0}, {5, 0}, {3, 0}}, {0, 30, 200}, 3};
 }
 
 /// Elements of a row that one thread may read past those it needs: its outputs may be cut short by
