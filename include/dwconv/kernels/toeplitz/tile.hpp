@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include <dwconv/core/fast_divisor.hpp>
+#include <dwconv/problem/descriptor.hpp>
+#include <dwconv/problem/output_extent.hpp>
+#include <dwconv/staging/tile_geometry.hpp>
+
+namespace dwconv {
+
+/// The outputs one block of the toeplitz family computes: whole planes of neighbouring channels of
+/// several images, or a strip of rows of one plane, or a window of columns of such a strip.
+struct toeplitz_tile {
+  int images   = 1;  ///< More than one, as more than one channel, with whole planes only.
+  int channels = 1;  ///< Input channels.
+  int rows     = 1;  ///< Output rows of each plane.
+  int columns  = 1;  ///< Output columns of each row; a multiple of 8, or the whole row.
+  friend constexpr bool operator==(toeplitz_tile const&, toeplitz_tile const&) = default;
+};
+
+/// Neighbouring outputs of a row that share one row of a matrix product.
+inline constexpr int toeplitz_block = 8;
+
+/// Slots of one matrix product, each a block of one row.
+inline constexpr int toeplitz_slots = 16;
+
+/// Inputs that one matrix product takes in, of one row, for each block.
+inline constexpr int toeplitz_depth = 16;
+
+/// Bytes of one element; the family takes no others.
+inline constexpr int toeplitz_element_bytes = 2;
+
+/// Columns by which windows of x begin before the first tap: pairs of elements are read as words,
+/// so a window begins at an even column where all rows begin at even addresses.
+[[nodiscard]] constexpr int toeplitz_lead(conv2d_problem const& p) noexcept
+{
+  return p.input.width % 2 == 0 ? static_cast<int>(p.pad.left % 2) : 0;
+}
+
+/// Matrix products that it takes along a row of the filter.
+[[nodiscard]] constexpr int toeplitz_chunks(conv2d_problem const& p) noexcept
+{
+  std::int64_t const window =
+    (toeplitz_block - 1) * p.stride.width + p.filter.width + toeplitz_lead(p);
+  return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
+}
+
+/// Filter rows in shared memory, extended by zeros on both sides, in two copies: the second begins
+/// one element later, so that a pair is an aligned word of one or the other.
+struct toeplitz_filter_rows {
+  int zeros;  ///< Before the first tap; even.
+  int words;  ///< Of each copy.
+  int pitch;  ///< From one copy to the next, in words.
+
+  [[nodiscard]] static constexpr toeplitz_filter_rows of(conv2d_problem const& p) noexcept
+  {
+    int const reach = static_cast<int>((toeplitz_block - 1) * p.stride.width) + toeplitz_lead(p);
+    toeplitz_filter_rows rows{};
+    rows.zeros = geometry::round_up(reach, 2);
+    rows.words = (toeplitz_depth * toeplitz_chunks(p) + rows.zeros) / 2;
+    rows.pitch = rows.words;
+    // A warp reads about eight words of either copy at once: they keep to different banks.
+    while (rows.pitch % 32 < 8 || rows.pitch % 32 > 24) { ++rows.pitch; }
+    return rows;
+  }
+};
+
+/// Where the parts of a tile lie in shared memory, in elements; the same for every tile of a
+/// launch.
+///
+/// Elements lie as in memory, each as far from a 16-byte boundary as there: full rows and planes
+/// follow each other without a gap, and what does not touch in memory is a congruent pitch apart.
+struct toeplitz_layout {
+  toeplitz_tile tile;
+  bool whole_rows;
+  bool whole_planes;
+  int row_pitch;    ///< From one staged row to the next.
+  int plane_pitch;  ///< From one staged channel to the next.
+  int image_pitch;  ///< From one staged image to the next.
+  int slack;        ///< Readable elements before the first staged row and after the last.
+  int input_size;   ///< Of the whole staging area.
+  int kept_row;     ///< The same for results.
+  int kept_plane;   ///< From one output channel to the next.
+  int kept_image;
+  int output_size;
+  toeplitz_filter_rows filter;
+  int filter_size;  ///< Of the filter rows of all the tile's output channels.
+
+  static constexpr int piece = copy_bytes / toeplitz_element_bytes;
+
+  /// @param p A valid problem in nchw whose tile has fewer than 2^31 elements.
+  [[nodiscard]] static constexpr toeplitz_layout of(conv2d_problem const& p,
+                                                    toeplitz_tile tile) noexcept
+  {
+    extent2 const out = output_extent(p);
+    toeplitz_layout g{};
+    g.tile         = tile;
+    g.whole_rows   = tile.columns >= out.width;
+    g.whole_planes = g.whole_rows && tile.rows >= out.height;
+
+    std::int64_t const rows_met = (tile.rows - 1) * p.stride.height + p.filter.height;
+    std::int64_t const cols_met = (tile.columns - 1) * p.stride.width + p.filter.width;
+    std::int64_t const rows     = std::min(rows_met, p.input.height);
+    std::int64_t const columns  = std::min(cols_met, p.input.width);
+    std::int64_t const plane    = p.input.height * p.input.width;
+    g.row_pitch                 = g.whole_rows ? static_cast<int>(p.input.width)
+                                               : congruent(columns + 2 * piece, p.input.width);
+    g.plane_pitch               = static_cast<int>(g.whole_planes ? plane : rows * g.row_pitch);
+    g.image_pitch               = congruent(tile.channels * std::int64_t{g.plane_pitch} + 2 * piece,
+                                            p.channels % piece * (plane % piece));
+    // Windows begin before the image, and blocks may hang over its end.
+    std::int64_t const overhang =
+      std::max<std::int64_t>(p.pad.left + 2, toeplitz_depth * toeplitz_chunks(p)) +
+      toeplitz_block * p.stride.width;
+    g.slack      = geometry::round_up(static_cast<int>(overhang), piece) + piece;
+    g.input_size = geometry::round_up(
+      2 * g.slack + (tile.images - 1) * g.image_pitch + tile.channels * g.plane_pitch, 64);
+
+    std::int64_t const out_plane = out.height * out.width;
+    std::int64_t const out_rows  = std::min<std::int64_t>(tile.rows, out.height);
+    int const planes             = tile.channels * static_cast<int>(p.multiplier);
+    g.kept_row =
+      g.whole_rows ? static_cast<int>(out.width) : congruent(tile.columns + piece, out.width);
+    g.kept_plane  = g.whole_planes ? static_cast<int>(out_plane)
+                                   : congruent(out_rows * g.kept_row + 2 * piece, out_plane);
+    g.kept_image  = congruent(planes * std::int64_t{g.kept_plane} + 2 * piece,
+                              p.output_channels() % piece * (out_plane % piece));
+    g.output_size = geometry::round_up(tile.images * g.kept_image + 2 * piece, 64);
+
+    g.filter      = toeplitz_filter_rows::of(p);
+    g.filter_size = planes * static_cast<int>(p.filter.height) * 4 * g.filter.pitch;
+    return g;
+  }
+
+  /// Dynamic shared memory of a block: a barrier, then the areas.
+  [[nodiscard]] constexpr int shared_bytes() const noexcept
+  {
+    return 128 + (input_size + output_size + filter_size) * toeplitz_element_bytes;
+  }
+
+ private:
+  [[nodiscard]] static constexpr int congruent(std::int64_t least,
+                                               std::int64_t memory_pitch) noexcept
+  {
+    return geometry::congruent_pitch(static_cast<int>(least), memory_pitch, piece);
+  }
+};
+
+}  // namespace dwconv

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+
+#include <dwconv/core/status.hpp>
+#include <dwconv/device/launch.cuh>
+#include <dwconv/epilogue/stage.cuh>
+#include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/plan/toeplitz_tiles.hpp>
+
+/// Launches the toeplitz kernel compiled for a problem, without a door.
+template <typename T, typename Epilogue, dwconv::mover Mover = dwconv::mover::newest>
+class toeplitz_launch {
+ public:
+  toeplitz_launch(dwconv::conv2d_problem const& problem, dwconv::toeplitz_policy const& policy,
+                  dwconv::forward_tensors<T> const& tensors, Epilogue const& epilogue,
+                  cudaStream_t stream)
+    : problem_{problem},
+      policy_{policy},
+      params_{problem, tensors, policy, dwconv::toeplitz_rows},
+      epilogue_{epilogue},
+      stream_{stream}
+  {}
+
+  [[nodiscard]] cudaError_t operator()() const
+  {
+    if (dwconv::toeplitz_holds_filter(problem_)) {
+      bool const strided = problem_.stride.height == 2;
+      switch (problem_.filter.height) {
+        case 3: return strided ? launch<3, 2, 2>() : launch<3, 1, 1>();
+        case 5: return strided ? launch<5, 2, 2>() : launch<5, 1, 1>();
+        default: return strided ? launch<7, 2, 2>() : launch<7, 1, 1>();
+      }
+    }
+    return problem_.stride.height == 1 ? by_chunks<1>() : by_chunks<0>();
+  }
+
+ private:
+  template <int Stride>
+  [[nodiscard]] cudaError_t by_chunks() const
+  {
+    switch (dwconv::toeplitz_chunks(problem_)) {
+      case 1: return launch<0, Stride, 1>();
+      case 2: return launch<0, Stride, 2>();
+      case 3: return launch<0, Stride, 3>();
+      case 4: return launch<0, Stride, 4>();
+      default: return launch<0, Stride, 5>();
+    }
+  }
+
+  template <int FilterHeight, int Stride, int Chunks>
+  [[nodiscard]] cudaError_t launch() const
+  {
+    using config = dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Mover>;
+    auto const tiles = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
+    return dwconv::launch(
+      &dwconv::toeplitz_forward_kernel<config, Epilogue>,
+      {.grid         = dim3(static_cast<unsigned>(tiles)),
+       .block        = dim3(static_cast<unsigned>(policy_.threads)),
+       .shared_bytes = static_cast<unsigned>(params_.layout.shared_bytes())},
+      stream_, params_, epilogue_);
+  }
+
+  dwconv::conv2d_problem const& problem_;
+  dwconv::toeplitz_policy const& policy_;
+  dwconv::toeplitz_params<T> params_;
+  Epilogue const& epilogue_;
+  cudaStream_t stream_;
+};
