@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include <dwconv/device/convert.cuh>
 #include <dwconv/device/element_pair.cuh>
 #include <dwconv/device/mma.cuh>
 #include <dwconv/device/vector_access.cuh>
