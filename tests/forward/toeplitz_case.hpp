@@ -6,7 +6,7 @@
 #include "support/catch.hpp"
 
 /// The toeplitz family, as a door: planned for an H200 unless told otherwise.
-template <typename Epilogue = dwconv::epilogue::identity,
+template <typename Epilogue   = dwconv::epilogue::identity,
           dwconv::mover Mover = dwconv::mover::newest>
 struct toeplitz_door {
   Epilogue epilogue{};

@@ -52,14 +52,13 @@ class toeplitz_launch {
   template <int FilterHeight, int Stride, int Chunks>
   [[nodiscard]] cudaError_t launch() const
   {
-    using config = dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Mover>;
+    using config     = dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Mover>;
     auto const tiles = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
-    return dwconv::launch(
-      &dwconv::toeplitz_forward_kernel<config, Epilogue>,
-      {.grid         = dim3(static_cast<unsigned>(tiles)),
-       .block        = dim3(static_cast<unsigned>(policy_.threads)),
-       .shared_bytes = static_cast<unsigned>(params_.layout.shared_bytes())},
-      stream_, params_, epilogue_);
+    return dwconv::launch(&dwconv::toeplitz_forward_kernel<config, Epilogue>,
+                          {.grid         = dim3(static_cast<unsigned>(tiles)),
+                           .block        = dim3(static_cast<unsigned>(policy_.threads)),
+                           .shared_bytes = static_cast<unsigned>(params_.layout.shared_bytes())},
+                          stream_, params_, epilogue_);
   }
 
   dwconv::conv2d_problem const& problem_;

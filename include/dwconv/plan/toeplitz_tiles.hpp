@@ -25,7 +25,7 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
                            .plane_bytes  = 20 * 1024,
                            .most_columns = 512,
                            .halo_rows    = 5,
-                           .warps        = 8};
+                           .warps        = 4};
 
 [[nodiscard]] constexpr std::int64_t parts(std::int64_t whole, std::int64_t most) noexcept
 {
@@ -115,7 +115,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   tile.images = static_cast<int>(best);
   tile.channels =
     static_cast<int>(std::clamp<std::int64_t>(aim.staged_bytes / (best * plane), 1, p.channels));
-  while (tile.channels > 1 && items(p, tile) > aim.warps) { --tile.channels; }
+  while (tile.channels > 1 && items(p, tile) > 2 * aim.warps) { --tile.channels; }
   tile.channels = static_cast<int>(even_part(p.channels, tile.channels));
 }
 

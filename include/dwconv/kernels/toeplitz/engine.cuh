@@ -5,6 +5,7 @@
 
 #include <dwconv/device/mma.cuh>
 #include <dwconv/kernels/toeplitz/filter_rows.cuh>
+#include <dwconv/kernels/toeplitz/held_filter.cuh>
 #include <dwconv/kernels/toeplitz/slots.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
@@ -20,28 +21,26 @@ struct toeplitz_span {
 /// once, and multiplied into every row of sums it touches; a row of sums is given to `retire` as
 /// soon as it is complete.
 template <typename T, int FilterHeight, int Stride, int Chunks, int Rows>
-class held_filter_engine {
- public:
+struct held_filter_engine {
+  static constexpr bool extends_filter = false;
+  using filter                         = toeplitz_held_filter<T, FilterHeight, Chunks>;
+
   template <bool Realign, typename Retire>
-  __device__ static void walk(toeplitz_windows<T, Chunks, Realign> const& windows,
-                              toeplitz_band<T> const& band, int, int, toeplitz_span, Retire& retire)
+  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w, int,
+                              int, toeplitz_span, Retire& retire)
   {
-    mma_right filter[FilterHeight][Chunks];
-#pragma unroll
-    for (int kh = 0; kh < FilterHeight; ++kh) {
-#pragma unroll
-      for (int c = 0; c < Chunks; ++c) { filter[kh][c] = band.at(kh, c); }
-    }
+    constexpr int rows = (Rows - 1) * Stride + FilterHeight;
+    static_assert(rows <= toeplitz_windows<T, Chunks, Realign>::most_ahead);
     mma_sums sums[Rows] = {};
 #pragma unroll
-    for (int row = 0; row < (Rows - 1) * Stride + FilterHeight; ++row) {
+    for (int row = 0; row < rows; ++row, windows.step()) {
 #pragma unroll
       for (int c = 0; c < Chunks; ++c) {
         mma_left const x = windows.at(row, c);
 #pragma unroll
         for (int r = 0; r < Rows; ++r) {
           int const kh = row - r * Stride;
-          if (kh >= 0 && kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x, filter[kh][c]); }
+          if (kh >= 0 && kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x, w.at(kh, c)); }
         }
       }
       int const complete = row - (FilterHeight - 1);
@@ -57,54 +56,55 @@ class held_filter_engine {
 template <typename T, int Chunks, int Rows>
 class sliding_filter_engine {
  public:
+  static constexpr bool extends_filter = true;
+  using filter                         = toeplitz_band<T>;
+
   template <bool Realign, typename Retire>
-  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows,
-                              toeplitz_band<T> const& band, int filter_height, int,
-                              toeplitz_span span, Retire& retire)
+  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w,
+                              int filter_height, int, toeplitz_span span, Retire& retire)
   {
-    mma_right filter[Rows][Chunks];
+    mma_right held[Rows][Chunks];
     mma_sums sums[Rows] = {};
 #pragma unroll
-    for (int r = 1; r < Rows; ++r) { take(filter[Rows - r], band, span.first - r, filter_height); }
-    windows.descend(span.first);
+    for (int r = 1; r < Rows; ++r) { take(held[Rows - r], w, span.first - r, filter_height); }
+    windows.skip(span.first);
     for (int row = span.first; row < span.end; row += Rows) {
       // Away from the filter's ends every filter row in registers is one.
       if (row >= Rows - 1 && row + Rows <= filter_height && row + Rows <= span.end) {
-        turn<false>(windows, band, filter_height, row, span.end, filter, sums);
+        turn<false>(windows, w, filter_height, row, span.end, held, sums);
       } else {
-        turn<true>(windows, band, filter_height, row, span.end, filter, sums);
+        turn<true>(windows, w, filter_height, row, span.end, held, sums);
       }
-      windows.descend(Rows);
+      windows.settle(Rows);
     }
 #pragma unroll
     for (int r = 0; r < Rows; ++r) { retire(sums[r], r); }
   }
 
  private:
-  static __device__ void take(mma_right (&row)[Chunks], toeplitz_band<T> const& band, int kh,
-                              int filter_height)
+  static __device__ void take(mma_right (&row)[Chunks], filter const& w, int kh, int filter_height)
   {
 #pragma unroll
     for (int c = 0; c < Chunks; ++c) {
       row[c] = mma_right{};
-      if (kh >= 0 && kh < filter_height) { row[c] = band.at(kh, c); }
+      if (kh >= 0 && kh < filter_height) { row[c] = w.at(kh, c); }
     }
   }
 
   /// `Rows` steps, after which every filter row's registers have the role they began with.
   template <bool Checked, bool Realign>
-  static __device__ void turn(toeplitz_windows<T, Chunks, Realign> const& windows,
-                              toeplitz_band<T> const& band, int filter_height, int row, int end,
-                              mma_right (&filter)[Rows][Chunks], mma_sums (&sums)[Rows])
+  static __device__ void turn(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w,
+                              int filter_height, int row, int end, mma_right (&held)[Rows][Chunks],
+                              mma_sums (&sums)[Rows])
   {
 #pragma unroll
-    for (int u = 0; u < Rows; ++u) {
+    for (int u = 0; u < Rows; ++u, windows.step()) {
       if (Checked && row + u >= end) { break; }
       if constexpr (Checked) {
-        take(filter[u], band, row + u, filter_height);
+        take(held[u], w, row + u, filter_height);
       } else {
 #pragma unroll
-        for (int c = 0; c < Chunks; ++c) { filter[u][c] = band.at(row + u, c); }
+        for (int c = 0; c < Chunks; ++c) { held[u][c] = w.at(row + u, c); }
       }
 #pragma unroll
       for (int c = 0; c < Chunks; ++c) {
@@ -113,7 +113,7 @@ class sliding_filter_engine {
         for (int r = 0; r < Rows; ++r) {
           int const kh = row + u - r;
           if (!Checked || (kh >= 0 && kh < filter_height)) {
-            mma_m16n8k16<T>(sums[r], x, filter[(u - r + Rows) % Rows][c]);
+            mma_m16n8k16<T>(sums[r], x, held[(u - r + Rows) % Rows][c]);
           }
         }
       }
@@ -123,15 +123,16 @@ class sliding_filter_engine {
 
 /// Any filter and stride: filter rows are read from shared memory as they are met.
 template <typename T, int Chunks, int Rows>
-class read_filter_engine {
- public:
+struct read_filter_engine {
+  static constexpr bool extends_filter = true;
+  using filter                         = toeplitz_band<T>;
+
   template <bool Realign, typename Retire>
-  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows,
-                              toeplitz_band<T> const& band, int filter_height, int stride,
-                              toeplitz_span span, Retire& retire)
+  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w,
+                              int filter_height, int stride, toeplitz_span span, Retire& retire)
   {
     mma_sums sums[Rows] = {};
-    windows.descend(span.first);
+    windows.skip(span.first);
     for (int row = span.first; row < span.end; ++row) {
 #pragma unroll
       for (int c = 0; c < Chunks; ++c) {
@@ -139,10 +140,10 @@ class read_filter_engine {
 #pragma unroll
         for (int r = 0; r < Rows; ++r) {
           int const kh = row - r * stride;
-          if (kh >= 0 && kh < filter_height) { mma_m16n8k16<T>(sums[r], x, band.at(kh, c)); }
+          if (kh >= 0 && kh < filter_height) { mma_m16n8k16<T>(sums[r], x, w.at(kh, c)); }
         }
       }
-      windows.descend(1);
+      windows.skip(1);
     }
 #pragma unroll
     for (int r = 0; r < Rows; ++r) { retire(sums[r], r); }

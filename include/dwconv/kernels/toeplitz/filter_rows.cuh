@@ -38,11 +38,11 @@ template <typename T>
 class toeplitz_band {
  public:
   /// `filter` is where the filter's first row was extended.
-  __device__ toeplitz_band(T const* filter, toeplitz_filter_rows const& rows, int stride, int lead)
-    : pitch_{4 * rows.pitch}
+  __device__ void take(T const* filter, toeplitz_filter_rows const& rows, int stride, int lead)
   {
     int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead + rows.zeros;
     lane_           = filter + (first % 2 == 0 ? first : 2 * rows.pitch + first - 1);
+    pitch_          = 4 * rows.pitch;
   }
 
   [[nodiscard]] __device__ mma_right at(int kh, int c) const

@@ -37,62 +37,92 @@ template <typename T>
 struct toeplitz_tile_view {
   toeplitz_params<T> const& p;
   toeplitz_position const& tile;
-  T const* input_area;
-  T const* staged;  ///< The tile's first element.
-  T* kept;          ///< Where the tile's first result is kept.
-  T const* filters;
+  T const* staged;   ///< The tile's first element.
+  T* kept;           ///< Where the tile's first result is kept.
+  T const* filters;  ///< Extended filter rows.
 };
 
-/// Matrix product `index` of a tile: 16 slots of one output channel, by one warp.
-template <typename Config, bool Realign, typename T, typename Epilogue>
-__device__ void toeplitz_item(toeplitz_tile_view<T> const& view, int index,
-                              Epilogue const& epilogue)
-{
-  auto const& [p, tile, input_area, staged, kept, filters] = view;
-  auto const& g                                            = p.layout;
-  auto const& f                                            = p.frame;
-  auto const& n                                            = p.grid;
-  int const out   = n.matrices.quotient(index);  // of the tile's output channels
-  int const group = index - out * n.matrices.divisor();
-  int const input = n.multiplier.quotient(out);
-  if (input >= tile.channels) { return; }
+/// Which 16 slots of which output channel of a tile a warp computes at a time.
+struct toeplitz_item {
+  int channel;  ///< Of the tile's output channels.
+  int input;    ///< Of its input channels.
+  int slot;     ///< First one.
 
-  toeplitz_windows<T, Config::chunks, Realign> windows;
-  toeplitz_retire<T, Epilogue> retire{
-    {}, kept + out * g.kept_plane, g.kept_row, f.output_width, p.pairs, epilogue};
-  int const first_slot = group * toeplitz_slots;
+  [[nodiscard]] static __device__ toeplitz_item of(toeplitz_grid const& n, int index)
+  {
+    toeplitz_item item{};
+    item.channel = n.matrices.quotient(index);
+    item.input   = n.multiplier.quotient(item.channel);
+    item.slot    = (index - item.channel * n.matrices.divisor()) * toeplitz_slots;
+    return item;
+  }
+};
+
+/// The filter of an item: in registers, or where its rows were extended.
+template <typename Config, typename T>
+__device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
+                                     toeplitz_tile_view<T> const& view, toeplitz_item const& item)
+{
+  auto const& f = view.p.frame;
+  if constexpr (Config::engine::extends_filter) {
+    auto const& rows = view.p.layout.filter;
+    filter.take(view.filters + item.channel * f.filter_height * 4 * rows.pitch, rows,
+                f.stride_width, view.p.lead);
+  } else {
+    std::int64_t const channel =
+      static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
+    filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
+                f.stride_width, view.p.lead);
+  }
+}
+
+/// The rows of x that an item's slots have staged. Slots are numbered down the plane, so the first
+/// and the last are the highest and the lowest.
+template <int Rows, typename T>
+[[nodiscard]] __device__ toeplitz_span toeplitz_span_of(toeplitz_tile_view<T> const& view,
+                                                        int first_slot)
+{
+  auto const& [p, tile, staged, kept, filters] = view;
+  auto const& n                                = p.grid;
+  int const last_slot                          = min(first_slot + toeplitz_slots, n.slots) - 1;
+  auto const first_row                         = [&](int slot) {
+    int const run = n.images.quotient(n.blocks.quotient(slot));
+    return (tile.row + run * Rows) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
+  };
+  int const rows_met = (Rows - 1) * p.frame.stride_height + p.frame.filter_height;
+  return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
+}
+
+/// @tparam Aligned Rows of x and y begin at even addresses.
+template <typename Config, bool Aligned, typename T, typename Epilogue>
+__device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_item const& item,
+                                 typename Config::engine::filter const& filter,
+                                 Epilogue const& epilogue)
+{
+  auto const& [p, tile, staged, kept, filters] = view;
+  auto const& g                                = p.layout;
+  auto const& f                                = p.frame;
+  toeplitz_windows<T, Config::chunks, !Aligned> windows;
+  toeplitz_retire<T, Epilogue, Aligned> retire{{}, g.kept_row, f.output_width, epilogue};
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
     auto const slot =
-      toeplitz_slot::of(n, tile, first_slot + lane_index() / 4 + 8 * s, Config::rows);
-    windows.place(s, input_area, staged + slot.image * g.image_pitch + input * g.plane_pitch, g,
-                  tile, f, slot, p.lead);
+      toeplitz_slot::of(p.grid, tile, item.slot + lane_index() / 4 + 8 * s, Config::rows);
+    windows.place(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), g, tile, f,
+                  slot, p.lead);
     int const across  = slot.column + 2 * (lane_index() % 4);
-    int const image   = tile.image + slot.image;
-    int const channel = tile.channel * f.multiplier + out;
-    int const row     = tile.row + slot.row;
-    int const column  = tile.column + across;
-    std::int64_t const plane =
-      static_cast<std::int64_t>(image) * n.channels * f.multiplier + channel;
-    std::int64_t const offset = (plane * f.output_height + row) * f.output_width + column;
-    retire.slot[s]            = {{image, channel, row, column, offset},
-                                 slot.image * g.kept_image + slot.row * g.kept_row + across,
-                                 slot.rows,
-                                 tile.columns - across};
+    int const columns = tile.columns - across;
+    output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
+                         tile.row + slot.row, tile.column + across, 0};
+    std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
+    at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
+    retire.slot[s]           = {at,
+                                kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
+                              slot.row * g.kept_row + across),
+                      columns > 0 ? slot.rows : 0, columns};
   }
-
-  // Slots are numbered down the plane, so the first and the last are the highest and the lowest.
-  int const last_slot  = min(first_slot + toeplitz_slots, n.slots) - 1;
-  auto const first_row = [&](int slot) {
-    int const run = n.images.quotient(n.blocks.quotient(slot));
-    return (tile.row + run * Config::rows) * f.stride_height - f.pad_top - tile.input_row;
-  };
-  int const rows_met = (Config::rows - 1) * f.stride_height + f.filter_height;
-  toeplitz_span const span{max(0, -first_row(last_slot)),
-                           min(rows_met, tile.input_rows - first_row(first_slot))};
-  toeplitz_band<T> const band{filters + out * f.filter_height * 4 * g.filter.pitch, g.filter,
-                              f.stride_width, p.lead};
-  Config::engine::walk(windows, band, f.filter_height, f.stride_height, span, retire);
+  Config::engine::walk(windows, filter, f.filter_height, f.stride_height,
+                       toeplitz_span_of<Config::rows>(view, item.slot), retire);
 }
 
 /// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.
@@ -103,7 +133,8 @@ __global__ void __launch_bounds__(toeplitz_threads, Config::blocks)
   toeplitz_forward_kernel(toeplitz_params<typename Config::element_type> const p,
                           Epilogue const epilogue)
 {
-  using T = typename Config::element_type;
+  using T      = typename Config::element_type;
+  using engine = typename Config::engine;
   // What moves the tile is settled here, not on the host: one host program serves several
   // architectures.
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
@@ -113,42 +144,53 @@ __global__ void __launch_bounds__(toeplitz_threads, Config::blocks)
   T* const kept_area  = input_area + p.layout.input_size;
   T* const filters    = kept_area + p.layout.output_size;
 
-  auto const tile =
-    toeplitz_position::of(p.layout, p.grid, p.frame, static_cast<std::int32_t>(blockIdx.x));
   auto const& f = p.frame;
-  std::int64_t const input_plane =
-    static_cast<std::int64_t>(tile.image) * p.grid.channels + tile.channel;
-  std::int64_t const output_plane = input_plane * f.multiplier;
-  std::int64_t const planes       = static_cast<std::int64_t>(p.grid.batch) * p.grid.channels;
+  auto const tile =
+    toeplitz_position::of(p.layout, p.grid, f, static_cast<std::int32_t>(blockIdx.x));
+  std::int64_t const plane = static_cast<std::int64_t>(tile.image) * p.grid.channels + tile.channel;
+  std::int64_t const planes = static_cast<std::int64_t>(p.grid.batch) * p.grid.channels;
   T const* const x =
-    p.x + ((input_plane * f.input_height + tile.input_row) * f.input_width + tile.input_column);
-  T* const y = p.y + ((output_plane * f.output_height + tile.row) * f.output_width + tile.column);
-  T* const staged = input_area + p.layout.slack + past_boundary(x);
-  T* const kept   = kept_area + past_boundary(y);
+    p.x + ((plane * f.input_height + tile.input_row) * f.input_width + tile.input_column);
+  T* const y =
+    p.y + ((plane * f.multiplier * f.output_height + tile.row) * f.output_width + tile.column);
+  toeplitz_tile_view<T> const view{p, tile, input_area + (p.layout.slack + past_boundary(x)),
+                                   kept_area + past_boundary(y), filters};
 
   toeplitz_load<T, how> load{*barrier, p.x, p.x + planes * f.input_height * f.input_width};
-  load.start(toeplitz_input_runs(p.layout, p.grid, f, tile), x, staged);
-  // The filters are extended while the tile lands.
-  std::int64_t const filter_size = static_cast<std::int64_t>(f.filter_height) * f.filter_width;
-  extend_filter_rows(filters, p.filter + tile.channel * f.multiplier * filter_size,
-                     tile.channels * f.multiplier * f.filter_height, f.filter_width,
-                     p.layout.filter);
+  load.start(toeplitz_input_runs(p.layout, p.grid, f, tile), x,
+             input_area + (p.layout.slack + past_boundary(x)));
+  // Filters are on their way while the tile lands.
+  int const warps    = static_cast<int>(blockDim.x) / warp_lanes;
+  int index          = warp_index();
+  toeplitz_item item = toeplitz_item::of(p.grid, index);
+  typename engine::filter filter;
+  if constexpr (engine::extends_filter) {
+    std::int64_t const filter_size = static_cast<std::int64_t>(f.filter_height) * f.filter_width;
+    extend_filter_rows(filters, p.filter + tile.channel * f.multiplier * filter_size,
+                       tile.channels * f.multiplier * f.filter_height, f.filter_width,
+                       p.layout.filter);
+  }
+  if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
   load.settle();
   block_sync();
   load.wait();
 
-  toeplitz_tile_view<T> const view{p, tile, input_area, staged, kept, filters};
-  int const warps = static_cast<int>(blockDim.x) / warp_lanes;
-  for (int index = warp_index(); index < p.grid.items; index += warps) {
-    if (p.realign) {
-      toeplitz_item<Config, true>(view, index, epilogue);
+  while (index < p.grid.items && item.input < tile.channels) {
+    if (p.aligned) {
+      toeplitz_compute<Config, true>(view, item, filter, epilogue);
     } else {
-      toeplitz_item<Config, false>(view, index, epilogue);
+      toeplitz_compute<Config, false>(view, item, filter, epilogue);
+    }
+    index += warps;
+    item = toeplitz_item::of(p.grid, index);
+    if (index < p.grid.items && item.input < tile.channels) {
+      toeplitz_take_filter<Config>(filter, view, item);
     }
   }
   if constexpr (how == mover::bulk) { fence_before_bulk(); }
   block_sync();
-  toeplitz_store<how>(toeplitz_output_runs(p.layout, p.grid, f, tile), y, kept);
+  toeplitz_store<how>(toeplitz_output_runs(p.layout, p.grid, f, tile), y,
+                      kept_area + past_boundary(y));
 }
 
 DWCONV_ABI_NAMESPACE_END

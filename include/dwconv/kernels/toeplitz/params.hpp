@@ -122,8 +122,7 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   int lead;      ///< Columns by which windows begin before the first tap.
-  bool realign;  ///< Rows of x may begin at odd addresses.
-  bool pairs;    ///< Rows of y begin at even addresses, and have an even number of elements.
+  bool aligned;  ///< Rows of x and y begin at even addresses and have even lengths.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
                   toeplitz_policy const& policy, int rows_per_slot)
@@ -134,8 +133,8 @@ struct toeplitz_params {
       grid{p, policy.tile, rows_per_slot},
       frame{p},
       lead{toeplitz_lead(p)},
-      realign{p.input.width % 2 != 0 || is_odd(tensors.x)},
-      pairs{output_extent(p).width % 2 == 0 && !is_odd(tensors.y)}
+      aligned{p.input.width % 2 == 0 && output_extent(p).width % 2 == 0 && !is_odd(tensors.x) &&
+              !is_odd(tensors.y)}
   {}
 
  private:

@@ -25,13 +25,4 @@ inline constexpr int toeplitz_oldest_capability = 80;
 /// stride 1.
 inline constexpr int toeplitz_most_chunks = 5;
 
-/// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
-/// stride; its width is known at run time. Others are read row by row from shared memory.
-[[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p) noexcept
-{
-  bool const height = p.filter.height == 3 || p.filter.height == 5 || p.filter.height == 7;
-  return height && p.stride.height == p.stride.width && p.stride.height <= 2 &&
-         toeplitz_chunks(p) == static_cast<int>(p.stride.height);
-}
-
 }  // namespace dwconv

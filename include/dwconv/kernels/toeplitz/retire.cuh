@@ -12,43 +12,47 @@ DWCONV_ABI_NAMESPACE_BEGIN
 
 /// Gives complete sums to the epilogue and keeps the results for the store. A lane has two
 /// neighbouring columns of each of two slots.
-template <typename T, typename Epilogue>
+///
+/// @tparam Pairs Rows of results have even lengths and begin at even addresses.
+template <typename T, typename Epilogue, bool Pairs>
 struct toeplitz_retire {
   /// One of the lane's two slots.
   struct half {
-    output_coordinate first;  ///< Of its first row, the lane's first column.
-    int kept;                 ///< Where that result is kept.
-    int rows;                 ///< None where there is no such slot.
-    int columns;              ///< Of the lane's two that there are.
+    output_coordinate at;  ///< Of its next row, the lane's first column.
+    T* kept;               ///< Where that result is kept.
+    int rows;              ///< None where there are no such outputs.
+    int columns;           ///< Of the lane's two that there are.
   };
 
   half slot[2];
-  T* kept;
   int kept_pitch;
   int output_width;
-  bool pairs;  ///< Rows have even lengths and begin at even addresses.
   Epilogue const& epilogue;
 
-  __device__ void operator()(mma_sums const& sums, int row) const
+  /// Takes rows in their order.
+  __device__ void operator()(mma_sums const& sums, int row)
   {
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
-      half const& h = slot[s];
-      if (row >= h.rows || h.columns <= 0) { continue; }
-      T* const to             = kept + (h.kept + row * kept_pitch);
-      output_coordinate first = h.first;
-      first.row += row;
-      first.offset += static_cast<std::int64_t>(row) * output_width;
-      output_coordinate second = first;
-      ++second.column;
-      ++second.offset;
-      if (pairs) {
-        store_pair(to, pair_from_sums<T>(epilogue(sums.r[2 * s], first),
-                                         epilogue(sums.r[2 * s + 1], second)));
-      } else {
-        to[0] = from_sum<T>(epilogue(sums.r[2 * s], first));
-        if (h.columns > 1) { to[1] = from_sum<T>(epilogue(sums.r[2 * s + 1], second)); }
-      }
+      half& h = slot[s];
+      if (row < h.rows) { keep(h, sums.r[2 * s], sums.r[2 * s + 1]); }
+      h.kept += kept_pitch;
+      ++h.at.row;
+      h.at.offset += output_width;
+    }
+  }
+
+ private:
+  __device__ void keep(half const& h, float first, float second) const
+  {
+    output_coordinate next = h.at;
+    ++next.column;
+    ++next.offset;
+    if constexpr (Pairs) {
+      store_pair(h.kept, pair_from_sums<T>(epilogue(first, h.at), epilogue(second, next)));
+    } else {
+      h.kept[0] = from_sum<T>(epilogue(first, h.at));
+      if (h.columns > 1) { h.kept[1] = from_sum<T>(epilogue(second, next)); }
     }
   }
 };

@@ -23,17 +23,35 @@ struct toeplitz_runs {
   int shared_outer;
   int shared_inner;
 
+  /// Where one run lies, counted from the first.
+  struct offset {
+    std::int64_t memory;
+    int shared;
+  };
+
   [[nodiscard]] __device__ int total() const { return outer * inner; }
-  [[nodiscard]] __device__ int outer_of(int run) const { return inner == 1 ? run : run / inner; }
-  [[nodiscard]] __device__ std::int64_t memory_offset(int run) const
+  [[nodiscard]] __device__ offset at(int run) const
   {
-    int const o = outer_of(run);
-    return o * memory_outer + (run - o * inner) * static_cast<std::int64_t>(memory_inner);
+    offset o{};
+    if (inner == 1) { return {run * memory_outer, run * shared_outer}; }
+    // Subtracted, not divided: there are few outer ones where there are several inner ones.
+    for (; run >= inner; run -= inner) {
+      o.memory += memory_outer;
+      o.shared += shared_outer;
+    }
+    o.memory += static_cast<std::int64_t>(run) * memory_inner;
+    o.shared += run * shared_inner;
+    return o;
   }
-  [[nodiscard]] __device__ int shared_offset(int run) const
+
+  /// Every run begins and ends where a whole piece does.
+  template <typename T>
+  [[nodiscard]] __device__ bool in_pieces(T const* memory) const
   {
-    int const o = outer_of(run);
-    return o * shared_outer + (run - o * inner) * shared_inner;
+    constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
+    int const steps     = (outer > 1 ? static_cast<int>(memory_outer % piece) : 0) |
+                      (inner > 1 ? memory_inner % piece : 0);
+    return (past_boundary(memory) | count % piece | steps) == 0;
   }
 };
 
@@ -129,22 +147,26 @@ class toeplitz_load {
       fence_barrier_init();
     }
     unsigned bytes = 0;
+#pragma unroll 1
     for (int r = lane_index(); r < runs.total(); r += warp_lanes) {
-      T const* const from = memory + runs.memory_offset(r);
+      auto const run      = runs.at(r);
+      T const* const from = memory + run.memory;
       run_cut const cut   = cut_of(from, runs.count);
       bytes += cut.has_pieces() ? static_cast<unsigned>(cut.last - cut.first) : 0;
-      copy_ends(shared + runs.shared_offset(r), from, runs.count, cut);
+      copy_ends(shared + run.shared, from, runs.count, cut);
     }
     if (runs.total() > 1) {
       for (int mask = warp_lanes / 2; mask > 0; mask /= 2) { bytes += shuffle_xor(bytes, mask); }
     }
     if (lane_index() == 0) { landed_.arrive_and_expect(bytes * static_cast<unsigned>(sizeof(T))); }
     warp_sync();
+#pragma unroll 1
     for (int r = lane_index(); r < runs.total(); r += warp_lanes) {
-      T const* const from = memory + runs.memory_offset(r);
+      auto const run      = runs.at(r);
+      T const* const from = memory + run.memory;
       run_cut const cut   = cut_of(from, runs.count);
       if (cut.has_pieces()) {
-        bulk_load(shared + runs.shared_offset(r) + cut.first, from + cut.first,
+        bulk_load(shared + run.shared + cut.first, from + cut.first,
                   static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T)),
                   landed_);
       }
@@ -158,9 +180,11 @@ class toeplitz_load {
     int const warps  = static_cast<int>(blockDim.x) / warp_lanes;
     int const thread = one ? static_cast<int>(threadIdx.x) : lane_index();
     int const step   = one ? static_cast<int>(blockDim.x) : warp_lanes;
+#pragma unroll 1
     for (int r = one ? 0 : warp_index(); r < runs.total(); r += one ? 1 : warps) {
-      T const* const from = memory + runs.memory_offset(r);
-      T* const to         = shared + runs.shared_offset(r);
+      auto const run      = runs.at(r);
+      T const* const from = memory + run.memory;
+      T* const to         = shared + run.shared;
       run_cut const cut   = cut_of(from, runs.count);
       if (thread == 0) { copy_ends(to, from, runs.count, cut); }
       for (int e = cut.first + thread * piece; e < cut.last; e += step * piece) {
@@ -189,12 +213,14 @@ __device__ void toeplitz_store(toeplitz_runs const& runs, T* memory, T const* sh
   int const threads   = static_cast<int>(blockDim.x);
   if constexpr (How == mover::bulk) {
     if (warp_index() == 0) {
+#pragma unroll 1
       for (int r = lane_index(); r < runs.total(); r += warp_lanes) {
-        T* const to       = memory + runs.memory_offset(r);
+        auto const run    = runs.at(r);
+        T* const to       = memory + run.memory;
         run_cut const cut = cut_inwards(to, runs.count, copy_bytes);
         if (cut.has_pieces()) {
           bulk_store(
-            to + cut.first, shared + runs.shared_offset(r) + cut.first,
+            to + cut.first, shared + run.shared + cut.first,
             static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T)));
         }
       }
@@ -205,9 +231,11 @@ __device__ void toeplitz_store(toeplitz_runs const& runs, T* memory, T const* sh
     int const warps = threads / warp_lanes;
     int const first = one ? thread : lane_index();
     int const step  = one ? threads : warp_lanes;
+#pragma unroll 1
     for (int r = one ? 0 : warp_index(); r < runs.total(); r += one ? 1 : warps) {
-      T* const to         = memory + runs.memory_offset(r);
-      T const* const from = shared + runs.shared_offset(r);
+      auto const run      = runs.at(r);
+      T* const to         = memory + run.memory;
+      T const* const from = shared + run.shared;
       run_cut const cut   = cut_inwards(to, runs.count, copy_bytes);
       for (int e = cut.first + first * piece; e < cut.last; e += step * piece) {
         *reinterpret_cast<uint4*>(to + e) = *reinterpret_cast<uint4 const*>(from + e);
@@ -216,14 +244,16 @@ __device__ void toeplitz_store(toeplitz_runs const& runs, T* memory, T const* sh
   }
   // Up to seven elements before and after the pieces; a run without pieces is shorter than two.
   constexpr int ends = 2 * piece;
-  for (int i = thread; i < runs.total() * ends; i += threads) {
-    int const r       = i / ends;
+#pragma unroll 1
+  for (int i = runs.in_pieces(memory) ? runs.total() * ends : thread; i < runs.total() * ends;
+       i += threads) {
+    auto const run    = runs.at(i / ends);
     int const e       = i % ends;
-    T* const to       = memory + runs.memory_offset(r);
+    T* const to       = memory + run.memory;
     run_cut const cut = cut_inwards(to, runs.count, copy_bytes);
     int const at      = !cut.has_pieces() ? e : e < piece ? e : cut.last + e - piece;
     bool const is_end = !cut.has_pieces() || (e < piece ? e < cut.first : true);
-    if (is_end && at < runs.count) { to[at] = shared[runs.shared_offset(r) + at]; }
+    if (is_end && at < runs.count) { to[at] = shared[run.shared + at]; }
   }
   if constexpr (How == mover::bulk) {
     if (warp_index() == 0) { bulk_wait_read<0>(); }  // shared memory must outlive the copy

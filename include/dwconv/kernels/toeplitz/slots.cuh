@@ -40,19 +40,22 @@ struct toeplitz_slot {
 template <typename T, int Chunks, bool Realign>
 class toeplitz_windows {
  public:
-  /// Slot `which` (0 or 1) of the lane. `staged` is the image's first staged element of the
-  /// channel.
-  __device__ void place(int which, T const* area, T const* staged, toeplitz_layout const& g,
+  /// Rows that `at` may look ahead.
+  static constexpr int most_ahead = 31;
+
+  /// Slot `which` (0 or 1) of the lane. `staged` is the first staged element of its plane.
+  __device__ void place(int which, T const* staged, toeplitz_layout const& g,
                         toeplitz_position const& t, tile_frame const& f, toeplitz_slot const& s,
                         int lead)
   {
-    int const k = 2 * (lane_index() % 4);
-    int const column =
-      (t.column + s.column) * f.stride_width - f.pad_left - lead - t.input_column + k;
-    int const row = (t.row + s.row) * f.stride_height - f.pad_top - t.input_row;
-    // An unsigned row is below `rows_` exactly when it was staged.
-    row_[which]   = s.rows > 0 ? row : -far_away;
-    place_[which] = static_cast<int>(staged - area) + row * g.row_pitch + column;
+    int const row    = (t.row + s.row) * f.stride_height - f.pad_top - t.input_row;
+    int const column = (t.column + s.column) * f.stride_width - f.pad_left - lead - t.input_column +
+                       2 * (lane_index() % 4);
+    rows_        = t.input_rows;
+    pitch_       = g.row_pitch;
+    row_[which]  = s.rows > 0 ? row : rows_;
+    from_[which] = staged + (row * pitch_ + column);
+    look(which);
 #pragma unroll
     for (int i = 0; i < 2 * Chunks; ++i) {
       int const c     = column + i * toeplitz_depth / 2;
@@ -60,55 +63,75 @@ class toeplitz_windows {
       mask_[which][i] = (static_cast<unsigned>(c) < last ? 0x0000ffffu : 0u) |
                         (static_cast<unsigned>(c + 1) < last ? 0xffff0000u : 0u);
     }
-    area_  = area;
-    rows_  = static_cast<unsigned>(t.input_rows);
-    pitch_ = g.row_pitch;
   }
 
-  /// Steps down `rows` rows.
-  __device__ void descend(int rows)
+  /// Goes to the next row, which was one ahead.
+  __device__ void step()
+  {
+    from_[0] += pitch_;
+    from_[1] += pitch_;
+  }
+
+  /// Begins to count rows ahead anew, after `rows` steps.
+  __device__ void settle(int rows)
   {
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
       row_[s] += rows;
-      place_[s] += rows * pitch_;
+      look(s);
     }
   }
 
-  /// The windows in the row `ahead` of the current one, columns 16 * c on.
+  /// Skips rows.
+  __device__ void skip(int rows)
+  {
+    from_[0] += rows * pitch_;
+    from_[1] += rows * pitch_;
+    settle(rows);
+  }
+
+  /// The windows in the current row, from column 16 * c on; `ahead` rows were stepped since they
+  /// were counted.
   [[nodiscard]] __device__ mma_left at(int ahead, int c) const
   {
     mma_left a;
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
       a.r[s] = a.r[s + 2] = 0;
-      if (static_cast<unsigned>(row_[s] + ahead) < rows_) {
-        int const place = place_[s] + ahead * pitch_ + toeplitz_depth * c;
-        a.r[s]          = pair(place) & mask_[s][2 * c];
-        a.r[s + 2]      = pair(place + toeplitz_depth / 2) & mask_[s][2 * c + 1];
+      if ((staged_[s] >> ahead & 1u) != 0) {
+        T const* const from = from_[s] + toeplitz_depth * c;
+        a.r[s]              = pair(from) & mask_[s][2 * c];
+        a.r[s + 2]          = pair(from + toeplitz_depth / 2) & mask_[s][2 * c + 1];
       }
     }
     return a;
   }
 
  private:
-  static constexpr int far_away = 1 << 30;
+  /// Bit i of `staged_` says whether the row i ahead was staged.
+  __device__ void look(int s)
+  {
+    int const first = min(max(-row_[s], 0), most_ahead);
+    int const end   = min(max(rows_ - row_[s], 0), most_ahead);
+    staged_[s]      = ((1u << end) - 1u) & (~0u << first);
+  }
 
-  [[nodiscard]] __device__ std::uint32_t pair(int place) const
+  [[nodiscard]] static __device__ std::uint32_t pair(T const* from)
   {
     if constexpr (Realign) {
-      T const* const word = area_ + (place & ~1);
-      return funnel_pair(load_pair(word), load_pair(word + 2), (place & 1) * 16);
+      auto const odd = static_cast<int>(reinterpret_cast<std::uintptr_t>(from) / sizeof(T) % 2);
+      T const* const word = from - odd;
+      return funnel_pair(load_pair(word), load_pair(word + 2), odd * 16);
     } else {
-      return load_pair(area_ + place);
+      return load_pair(from);
     }
   }
 
-  T const* area_;
-  unsigned rows_;
+  int rows_;
   int pitch_;
   int row_[2];
-  int place_[2];
+  T const* from_[2];
+  unsigned staged_[2];
   std::uint32_t mask_[2][2 * Chunks];
 };
 

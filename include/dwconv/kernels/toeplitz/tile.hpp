@@ -48,6 +48,15 @@ inline constexpr int toeplitz_element_bytes = 2;
   return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
 }
 
+/// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
+/// stride; its width is known at run time. Others are read row by row from shared memory.
+[[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p) noexcept
+{
+  bool const height = p.filter.height == 3 || p.filter.height == 5 || p.filter.height == 7;
+  return height && p.stride.height == p.stride.width && p.stride.height <= 2 &&
+         toeplitz_chunks(p) == static_cast<int>(p.stride.height);
+}
+
 /// Filter rows in shared memory, extended by zeros on both sides, in two copies: the second begins
 /// one element later, so that a pair is an aligned word of one or the other.
 struct toeplitz_filter_rows {
@@ -87,7 +96,7 @@ struct toeplitz_layout {
   int kept_image;
   int output_size;
   toeplitz_filter_rows filter;
-  int filter_size;  ///< Of the filter rows of all the tile's output channels.
+  int filter_size;  ///< Of all the tile's filter rows; 0 where registers hold the filter.
 
   static constexpr int piece = copy_bytes / toeplitz_element_bytes;
 
@@ -131,7 +140,9 @@ struct toeplitz_layout {
     g.output_size = geometry::round_up(tile.images * g.kept_image + 2 * piece, 64);
 
     g.filter      = toeplitz_filter_rows::of(p);
-    g.filter_size = planes * static_cast<int>(p.filter.height) * 4 * g.filter.pitch;
+    g.filter_size = toeplitz_holds_filter(p)
+                      ? 0
+                      : planes * static_cast<int>(p.filter.height) * 4 * g.filter.pitch;
     return g;
   }
 
