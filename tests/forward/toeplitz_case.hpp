@@ -11,13 +11,13 @@ template <typename Epilogue   = dwconv::epilogue::identity,
 struct toeplitz_door {
   Epilogue epilogue{};
   dwconv::toeplitz_tiles::aims aim = dwconv::toeplitz_tiles::sm90;
+  dwconv::device_facts device      = dwconv::h200_facts;
 
   template <typename T>
   [[nodiscard]] dwconv::status operator()(dwconv::conv2d_problem const& problem,
                                           dwconv::forward_tensors<T> const& tensors,
                                           cudaStream_t stream) const
   {
-    auto const device = dwconv::h200_facts;
     if (char const* const obstacle =
           dwconv::obstacle_to_toeplitz(problem, dwconv::dtype_of<T>, device)) {
       return {.code = dwconv::status_code::mismatch, .argument = obstacle};

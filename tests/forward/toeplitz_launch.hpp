@@ -18,41 +18,56 @@ class toeplitz_launch {
                   cudaStream_t stream)
     : problem_{problem},
       policy_{policy},
-      params_{problem, tensors, policy, dwconv::toeplitz_rows},
+      params_{problem, tensors, policy},
       epilogue_{epilogue},
       stream_{stream}
   {}
 
   [[nodiscard]] cudaError_t operator()() const
   {
-    if (dwconv::toeplitz_holds_filter(problem_)) {
-      bool const strided = problem_.stride.height == 2;
+    if (!dwconv::toeplitz_holds_filter(problem_)) {
+      return problem_.stride.height == 1 ? by_chunks<1>() : by_chunks<0>();
+    }
+    if (problem_.stride.height == 2) {
       switch (problem_.filter.height) {
-        case 3: return strided ? launch<3, 2, 2>() : launch<3, 1, 1>();
-        case 5: return strided ? launch<5, 2, 2>() : launch<5, 1, 1>();
-        default: return strided ? launch<7, 2, 2>() : launch<7, 1, 1>();
+        case 3: return launch<3, 2, 2, 7>();
+        case 5: return launch<5, 2, 2, 7>();
+        default: return launch<7, 2, 2, 7>();
       }
     }
-    return problem_.stride.height == 1 ? by_chunks<1>() : by_chunks<0>();
+    return dwconv::toeplitz_rows(problem_) == 7 ? held<7>() : held<14>();
   }
 
  private:
+  template <int Rows>
+  [[nodiscard]] cudaError_t held() const
+  {
+    switch (problem_.filter.height) {
+      case 3: return launch<3, 1, 1, Rows>();
+      case 5: return launch<5, 1, 1, Rows>();
+      case 7: return launch<7, 1, 1, Rows>();
+      case 9: return launch<9, 1, 1, Rows>();
+      case 11: return launch<11, 1, 2, Rows>();
+      default: return launch<13, 1, 2, Rows>();
+    }
+  }
+
   template <int Stride>
   [[nodiscard]] cudaError_t by_chunks() const
   {
     switch (dwconv::toeplitz_chunks(problem_)) {
-      case 1: return launch<0, Stride, 1>();
-      case 2: return launch<0, Stride, 2>();
-      case 3: return launch<0, Stride, 3>();
-      case 4: return launch<0, Stride, 4>();
-      default: return launch<0, Stride, 5>();
+      case 1: return launch<0, Stride, 1, 7>();
+      case 2: return launch<0, Stride, 2, 7>();
+      case 3: return launch<0, Stride, 3, 7>();
+      case 4: return launch<0, Stride, 4, 7>();
+      default: return launch<0, Stride, 5, 7>();
     }
   }
 
-  template <int FilterHeight, int Stride, int Chunks>
+  template <int FilterHeight, int Stride, int Chunks, int Rows>
   [[nodiscard]] cudaError_t launch() const
   {
-    using config     = dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Mover>;
+    using config     = dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Rows, Mover>;
     auto const tiles = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
     return dwconv::launch(&dwconv::toeplitz_forward_kernel<config, Epilogue>,
                           {.grid         = dim3(static_cast<unsigned>(tiles)),

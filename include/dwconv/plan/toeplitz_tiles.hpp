@@ -50,16 +50,17 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
 }
 
 /// Slots of a tile's output channel.
-[[nodiscard]] constexpr std::int64_t slots(toeplitz_tile const& tile) noexcept
+[[nodiscard]] constexpr std::int64_t slots(conv2d_problem const& p,
+                                           toeplitz_tile const& tile) noexcept
 {
-  return tile.images * parts(tile.rows, toeplitz_rows) * parts(tile.columns, toeplitz_block);
+  return tile.images * parts(tile.rows, toeplitz_rows(p)) * parts(tile.columns, toeplitz_block);
 }
 
 /// Matrix products of a tile, each the work of one warp.
 [[nodiscard]] constexpr std::int64_t items(conv2d_problem const& p,
                                            toeplitz_tile const& tile) noexcept
 {
-  return parts(slots(tile), toeplitz_slots) * tile.channels * p.multiplier;
+  return parts(slots(p, tile), toeplitz_slots) * tile.channels * p.multiplier;
 }
 
 [[nodiscard]] constexpr std::int64_t count(conv2d_problem const& p,
@@ -75,24 +76,24 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
 constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile) noexcept
 {
   extent2 const out = output_extent(p);
+  int const walk    = toeplitz_rows(p);
   tile.columns      = static_cast<int>(out.width);
   if (out.width > aim.most_columns) {
     tile.columns =
       static_cast<int>(geometry::round_up(even_part(out.width, aim.most_columns), toeplitz_block));
   }
   std::int64_t const shared_rows = std::max<std::int64_t>(p.filter.height - p.stride.height, 0);
-  std::int64_t const runs        = parts(out.height, toeplitz_rows);
+  std::int64_t const runs        = parts(out.height, walk);
   std::int64_t wanted =
-    std::max<std::int64_t>(parts(shared_rows * aim.halo_rows, toeplitz_rows * p.stride.height), 1);
+    std::max<std::int64_t>(parts(shared_rows * aim.halo_rows, walk * p.stride.height), 1);
   auto const bytes_of = [&](std::int64_t r) {
     toeplitz_tile t = tile;
-    t.rows          = static_cast<int>(r * toeplitz_rows);
+    t.rows          = static_cast<int>(r * walk);
     return staged_bytes(p, t);
   };
   while (wanted < runs && bytes_of(wanted + 1) <= aim.staged_bytes) { ++wanted; }
   while (wanted > 1 && bytes_of(wanted) > 3 * aim.staged_bytes) { --wanted; }
-  tile.rows =
-    static_cast<int>(std::min<std::int64_t>(even_part(runs, wanted) * toeplitz_rows, out.height));
+  tile.rows = static_cast<int>(std::min<std::int64_t>(even_part(runs, wanted) * walk, out.height));
 }
 
 /// Whole planes: images until a matrix product's slots are filled, then channels.
@@ -100,7 +101,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
 {
   extent2 const out = output_extent(p);
   tile = {.rows = static_cast<int>(out.height), .columns = static_cast<int>(out.width)};
-  std::int64_t const own   = slots(tile);
+  std::int64_t const own   = slots(p, tile);
   std::int64_t const plane = staged_bytes(p, tile);
   // The number of images up to which the last matrix product wastes least.
   std::int64_t best = 1;
@@ -117,6 +118,10 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
     static_cast<int>(std::clamp<std::int64_t>(aim.staged_bytes / (best * plane), 1, p.channels));
   while (tile.channels > 1 && items(p, tile) > 2 * aim.warps) { --tile.channels; }
   tile.channels = static_cast<int>(even_part(p.channels, tile.channels));
+  // Runs of channels that begin and end where 16-byte pieces do, if there is room for several.
+  std::int64_t const bits = p.input.height * p.input.width | out.height * out.width | 8;
+  int const unit          = static_cast<int>(8 / (bits & -bits));
+  if (tile.channels > unit) { tile.channels -= tile.channels % unit; }
 }
 
 }  // namespace toeplitz_tiles
@@ -142,9 +147,10 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   std::int64_t const enough = 2 * device.multiprocessors;
   while (tile.channels > 1 && count(p, tile) < enough) { tile.channels = (tile.channels + 1) / 2; }
   while (tile.images > 1 && count(p, tile) < enough) { tile.images = (tile.images + 1) / 2; }
-  while (tile.rows > toeplitz_rows && tile.rows < out.height &&
+  int const walk = toeplitz_rows(p);
+  while (tile.rows > walk && tile.rows < out.height &&
          toeplitz_layout::of(p, tile).shared_bytes() > device.shared_bytes_per_block) {
-    tile.rows -= toeplitz_rows;
+    tile.rows -= walk;
   }
   std::int64_t const work   = std::max<std::int64_t>(items(p, tile), 1);
   std::int64_t const passes = parts(work, aim.warps);

@@ -17,8 +17,9 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// @tparam FilterHeight Rows of the filter, held in registers; 0 for any, read from shared memory.
 /// @tparam Stride       Along both axes, or 0 for any.
 /// @tparam Chunks       Matrix products along a filter row, as `toeplitz_chunks` says.
-template <half_element T, int FilterHeight, int Stride, int Chunks, mover Mover = mover::newest,
-          int Rows = toeplitz_rows>
+/// @tparam Rows         Output rows that a slot walks down, as `toeplitz_rows` says.
+template <half_element T, int FilterHeight, int Stride, int Chunks, int Rows,
+          mover Mover = mover::newest>
 struct toeplitz_config {
   using element_type          = T;
   static constexpr int chunks = Chunks;
@@ -28,8 +29,7 @@ struct toeplitz_config {
     std::conditional_t<FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Rows>,
                        std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, Rows>,
                                           read_filter_engine<T, Chunks, Rows>>>;
-  /// Blocks of the most threads that shall share a multiprocessor: what caps a thread's registers.
-  static constexpr int blocks = FilterHeight != 0 ? 3 : Chunks <= 3 ? 2 : 1;
+  static constexpr int blocks = toeplitz_blocks(FilterHeight, Stride, Chunks);
 };
 
 /// What the warps of a block share.

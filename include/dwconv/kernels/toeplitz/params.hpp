@@ -28,7 +28,7 @@ struct toeplitz_grid {
   std::int64_t tiles;
 
   toeplitz_grid() = default;
-  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile, int rows_per_slot) noexcept
+  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile) noexcept
     : batch{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.channels)},
       windows{parts(output_extent(p).width, tile.columns)},
@@ -38,7 +38,7 @@ struct toeplitz_grid {
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
-    slots    = blocks.divisor() * images.divisor() * parts(tile.rows, rows_per_slot);
+    slots    = blocks.divisor() * images.divisor() * parts(tile.rows, toeplitz_rows(p));
     matrices = divisor{parts(slots, toeplitz_slots)};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
     tiles    = geometry::divide_up(p.batch, tile.images) * groups.divisor() * strips.divisor() *
@@ -125,12 +125,12 @@ struct toeplitz_params {
   bool aligned;  ///< Rows of x and y begin at even addresses and have even lengths.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                  toeplitz_policy const& policy, int rows_per_slot)
+                  toeplitz_policy const& policy)
     : x{tensors.x},
       filter{tensors.filter},
       y{tensors.y},
       layout{toeplitz_layout::of(p, policy.tile)},
-      grid{p, policy.tile, rows_per_slot},
+      grid{p, policy.tile},
       frame{p},
       lead{toeplitz_lead(p)},
       aligned{p.input.width % 2 == 0 && output_extent(p).width % 2 == 0 && !is_odd(tensors.x) &&

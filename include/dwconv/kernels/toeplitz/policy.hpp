@@ -13,10 +13,19 @@ struct toeplitz_policy {
 };
 
 /// Most threads of a block, which bounds the registers a thread may have.
-inline constexpr int toeplitz_threads = 256;
+inline constexpr int toeplitz_threads = 128;
 
-/// Output rows that a slot walks down. A multiple of most networks' plane heights, 7 * 2^n.
-inline constexpr int toeplitz_rows = 7;
+/// Blocks of the most threads that a multiprocessor's registers shall hold: what caps a thread's
+/// registers. As many as the compiler manages without spilling, for every architecture that CI
+/// compiles for.
+///
+/// @param filter_height Of a filter held in registers, or 0.
+[[nodiscard]] constexpr int toeplitz_blocks(int filter_height, int stride, int chunks) noexcept
+{
+  if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
+  if (stride == 2) { return filter_height == 3 ? 6 : filter_height == 5 ? 5 : 4; }
+  return filter_height <= 7 ? 6 : filter_height == 9 ? 5 : 3;
+}
 
 /// Oldest architecture with the matrix product the family is made of: m16n8k16 of half types.
 inline constexpr int toeplitz_oldest_capability = 80;

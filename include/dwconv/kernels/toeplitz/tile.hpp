@@ -40,21 +40,39 @@ inline constexpr int toeplitz_element_bytes = 2;
   return p.input.width % 2 == 0 ? static_cast<int>(p.pad.left % 2) : 0;
 }
 
-/// Matrix products that it takes along a row of the filter.
+/// Matrix products that it takes along a row of the filter: to its last tap, or to the image's last
+/// column, behind which every window has zeros only.
 [[nodiscard]] constexpr int toeplitz_chunks(conv2d_problem const& p) noexcept
 {
-  std::int64_t const window =
-    (toeplitz_block - 1) * p.stride.width + p.filter.width + toeplitz_lead(p);
-  return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
+  int const lead            = toeplitz_lead(p);
+  std::int64_t const window = (toeplitz_block - 1) * p.stride.width + p.filter.width + lead;
+  std::int64_t const image  = p.pad.left + lead + p.input.width;
+  return static_cast<int>(geometry::divide_up(std::min(window, image), toeplitz_depth));
 }
 
 /// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
-/// stride; its width is known at run time. Others are read row by row from shared memory.
+/// stride; its width is known at run time. Other filters are read row by row from shared memory.
 [[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p) noexcept
 {
-  bool const height = p.filter.height == 3 || p.filter.height == 5 || p.filter.height == 7;
-  return height && p.stride.height == p.stride.width && p.stride.height <= 2 &&
-         toeplitz_chunks(p) == static_cast<int>(p.stride.height);
+  std::int64_t const height = p.filter.height;
+  int const chunks          = toeplitz_chunks(p);
+  if (height % 2 == 0 || p.stride.height != p.stride.width) { return false; }
+  if (p.stride.height == 1) {
+    return (height >= 3 && height <= 9 && chunks == 1) ||
+           (height >= 11 && height <= 13 && chunks == 2);
+  }
+  return p.stride.height == 2 && height >= 3 && height <= 7 && chunks == 2;
+}
+
+/// Output rows that a slot walks down: 7 divides most networks' plane heights; where a walk of 14
+/// wastes few rows, its slots are found half as often.
+[[nodiscard]] constexpr int toeplitz_rows(conv2d_problem const& p) noexcept
+{
+  constexpr int shorter = 7, longer = 14;
+  if (!toeplitz_holds_filter(p) || p.stride.height != 1) { return shorter; }
+  std::int64_t const rows  = output_extent(p).height;
+  std::int64_t const waste = geometry::divide_up(rows, longer) * longer - rows;
+  return waste * 10 <= rows ? longer : shorter;
 }
 
 /// Filter rows in shared memory, extended by zeros on both sides, in two copies: the second begins
