@@ -18,13 +18,15 @@ struct aims {
   int plane_bytes;   ///< Largest plane of x that is not cut.
   int most_columns;  ///< Longest stretch of a row that one tile takes.
   int halo_rows;     ///< A strip has at least so many times the rows that its neighbours share.
+  int shared_bytes;  ///< Most of a block with planes of several channels.
   int warps;
 };
 
 inline constexpr aims sm90{.staged_bytes = 16 * 1024,
                            .plane_bytes  = 20 * 1024,
                            .most_columns = 512,
-                           .halo_rows    = 5,
+                           .halo_rows    = 4,
+                           .shared_bytes = 48 * 1024,
                            .warps        = 4};
 
 [[nodiscard]] constexpr std::int64_t parts(std::int64_t whole, std::int64_t most) noexcept
@@ -101,23 +103,29 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
 {
   extent2 const out = output_extent(p);
   tile = {.rows = static_cast<int>(out.height), .columns = static_cast<int>(out.width)};
-  std::int64_t const own   = slots(p, tile);
   std::int64_t const plane = staged_bytes(p, tile);
-  // The number of images up to which the last matrix product wastes least.
+  // Held filters: as many images as fill the last matrix product. Large filters: as fill each with
+  // slots of the same rows, so that rows in the padding are skipped.
+  std::int64_t const own =
+    toeplitz_holds_filter(p) ? slots(p, tile) : parts(out.width, toeplitz_block);
   std::int64_t best = 1;
+  auto const idle   = [&](std::int64_t images) {
+    return (parts(images * own, toeplitz_slots) * toeplitz_slots - images * own) * 64 / images;
+  };
   for (std::int64_t images = 1; images <= std::min<std::int64_t>(p.batch, toeplitz_slots);
        ++images) {
-    if (images * plane > aim.staged_bytes) { break; }
-    auto const idle = [&](std::int64_t i) {
-      return (parts(i * own, toeplitz_slots) * toeplitz_slots - i * own) * 64 / i;
-    };
+    if (images > 1 && images * plane > aim.staged_bytes) { break; }
     if (idle(images) < idle(best)) { best = images; }
   }
   tile.images = static_cast<int>(best);
   tile.channels =
     static_cast<int>(std::clamp<std::int64_t>(aim.staged_bytes / (best * plane), 1, p.channels));
-  while (tile.channels > 1 && items(p, tile) > 2 * aim.warps) { --tile.channels; }
-  tile.channels = static_cast<int>(even_part(p.channels, tile.channels));
+  auto const uneven = [&] {
+    std::int64_t const work = items(p, tile);
+    return work > 2 * aim.warps || (work > aim.warps && work % aim.warps != 0) ||
+           toeplitz_layout::of(p, tile).shared_bytes() > aim.shared_bytes;
+  };
+  while (tile.channels > 1 && uneven()) { --tile.channels; }
   // Runs of channels that begin and end where 16-byte pieces do, if there is room for several.
   std::int64_t const bits = p.input.height * p.input.width | out.height * out.width | 8;
   int const unit          = static_cast<int>(8 / (bits & -bits));

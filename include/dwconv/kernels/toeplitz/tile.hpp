@@ -40,14 +40,12 @@ inline constexpr int toeplitz_element_bytes = 2;
   return p.input.width % 2 == 0 ? static_cast<int>(p.pad.left % 2) : 0;
 }
 
-/// Matrix products that it takes along a row of the filter: to its last tap, or to the image's last
-/// column, behind which every window has zeros only.
-[[nodiscard]] constexpr int toeplitz_chunks(conv2d_problem const& p) noexcept
+/// Matrix products from the first column of a window to the last tap of its last output.
+[[nodiscard]] constexpr int toeplitz_window_chunks(conv2d_problem const& p) noexcept
 {
-  int const lead            = toeplitz_lead(p);
-  std::int64_t const window = (toeplitz_block - 1) * p.stride.width + p.filter.width + lead;
-  std::int64_t const image  = p.pad.left + lead + p.input.width;
-  return static_cast<int>(geometry::divide_up(std::min(window, image), toeplitz_depth));
+  std::int64_t const window =
+    (toeplitz_block - 1) * p.stride.width + p.filter.width + toeplitz_lead(p);
+  return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
 }
 
 /// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
@@ -55,13 +53,26 @@ inline constexpr int toeplitz_element_bytes = 2;
 [[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p) noexcept
 {
   std::int64_t const height = p.filter.height;
-  int const chunks          = toeplitz_chunks(p);
+  int const chunks          = toeplitz_window_chunks(p);
   if (height % 2 == 0 || p.stride.height != p.stride.width) { return false; }
+  // Where it reaches over most of the image, rows are better skipped.
+  if (height > 9 && height >= p.input.height) { return false; }
   if (p.stride.height == 1) {
     return (height >= 3 && height <= 9 && chunks == 1) ||
            (height >= 11 && height <= 13 && chunks == 2);
   }
   return p.stride.height == 2 && height >= 3 && height <= 7 && chunks == 2;
+}
+
+/// Matrix products along a row of the filter. Large filters do without those behind the image's
+/// last column, where every window has zeros only.
+[[nodiscard]] constexpr int toeplitz_chunks(conv2d_problem const& p) noexcept
+{
+  int const window = toeplitz_window_chunks(p);
+  if (toeplitz_holds_filter(p)) { return window; }
+  std::int64_t const image = p.pad.left + toeplitz_lead(p) + p.input.width;
+  return static_cast<int>(
+    std::min<std::int64_t>(window, geometry::divide_up(image, toeplitz_depth)));
 }
 
 /// Output rows that a slot walks down: 7 divides most networks' plane heights; where a walk of 14
