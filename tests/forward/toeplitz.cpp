@@ -10,8 +10,12 @@ using dwconv::padding2;
 namespace {
 
 /// Tiles so small that small planes are cut into strips and windows of columns.
-toeplitz_door<> const small_tiles{
-  .aim = {.staged_bytes = 512, .plane_bytes = 600, .most_columns = 24, .halo_rows = 1, .warps = 2}};
+toeplitz_door<> const small_tiles{.aim = {.staged_bytes = 512,
+                                          .plane_bytes  = 600,
+                                          .most_columns = 24,
+                                          .halo_rows    = 1,
+                                          .shared_bytes = 9000,
+                                          .warps        = 2}};
 
 /// Whether the filter's window fits the padded image, as a valid problem has it.
 [[nodiscard]] bool fits(conv2d_problem const& p)

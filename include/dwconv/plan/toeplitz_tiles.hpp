@@ -155,11 +155,13 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   std::int64_t const enough = 2 * device.multiprocessors;
   while (tile.channels > 1 && count(p, tile) < enough) { tile.channels = (tile.channels + 1) / 2; }
   while (tile.images > 1 && count(p, tile) < enough) { tile.images = (tile.images + 1) / 2; }
+  auto const fits = [&] {
+    return toeplitz_layout::of(p, tile).shared_bytes() <= device.shared_bytes_per_block;
+  };
+  while (tile.channels > 1 && !fits()) { --tile.channels; }
+  while (tile.images > 1 && !fits()) { --tile.images; }
   int const walk = toeplitz_rows(p);
-  while (tile.rows > walk && tile.rows < out.height &&
-         toeplitz_layout::of(p, tile).shared_bytes() > device.shared_bytes_per_block) {
-    tile.rows -= walk;
-  }
+  while (tile.rows > walk && !fits()) { tile.rows = (tile.rows - 1) / walk * walk; }
   std::int64_t const work   = std::max<std::int64_t>(items(p, tile), 1);
   std::int64_t const passes = parts(work, aim.warps);
   policy.threads            = static_cast<int>(32 * parts(work, passes));

@@ -29,7 +29,7 @@ struct toeplitz_config {
     std::conditional_t<FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Rows>,
                        std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, Rows>,
                                           read_filter_engine<T, Chunks, Rows>>>;
-  static constexpr int blocks = toeplitz_blocks(FilterHeight, Stride, Chunks);
+  static constexpr int blocks = toeplitz_blocks(FilterHeight, Stride, Chunks, Rows);
 };
 
 /// What the warps of a block share.
@@ -94,10 +94,11 @@ template <int Rows, typename T>
 }
 
 /// @tparam Aligned Rows of x and y begin at even addresses.
-template <typename Config, bool Aligned, typename T, typename Epilogue>
+/// @param landed   Waits for the tile; called when all else is prepared.
+template <typename Config, bool Aligned, typename T, typename Epilogue, typename Landed>
 __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_item const& item,
                                  typename Config::engine::filter const& filter,
-                                 Epilogue const& epilogue)
+                                 Epilogue const& epilogue, Landed const& landed)
 {
   auto const& [p, tile, staged, kept, filters] = view;
   auto const& g                                = p.layout;
@@ -116,13 +117,13 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
                          tile.row + slot.row, tile.column + across, 0};
     std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
     at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
-    retire.slot[s]           = {at,
-                                kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
-                              slot.row * g.kept_row + across),
-                      columns > 0 ? slot.rows : 0, columns};
+    T* const to              = kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
+                          slot.row * g.kept_row + across);
+    retire.slot[s]           = {at, to, {columns > 0 ? slot.rows : 0, columns > 1 ? slot.rows : 0}};
   }
-  Config::engine::walk(windows, filter, f.filter_height, f.stride_height,
-                       toeplitz_span_of<Config::rows>(view, item.slot), retire);
+  toeplitz_span const span = toeplitz_span_of<Config::rows>(view, item.slot);
+  landed();
+  Config::engine::walk(windows, filter, f.filter_height, f.stride_height, span, retire);
 }
 
 /// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.
@@ -171,15 +172,19 @@ __global__ void __launch_bounds__(toeplitz_threads, Config::blocks)
                        p.layout.filter);
   }
   if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
-  load.settle();
-  block_sync();
-  load.wait();
-
+  bool has_landed   = false;
+  auto const landed = [&] {
+    if (has_landed) { return; }
+    has_landed = true;
+    load.settle();
+    block_sync();
+    load.wait();
+  };
   while (index < p.grid.items && item.input < tile.channels) {
     if (p.aligned) {
-      toeplitz_compute<Config, true>(view, item, filter, epilogue);
+      toeplitz_compute<Config, true>(view, item, filter, epilogue, landed);
     } else {
-      toeplitz_compute<Config, false>(view, item, filter, epilogue);
+      toeplitz_compute<Config, false>(view, item, filter, epilogue, landed);
     }
     index += warps;
     item = toeplitz_item::of(p.grid, index);
@@ -187,6 +192,7 @@ __global__ void __launch_bounds__(toeplitz_threads, Config::blocks)
       toeplitz_take_filter<Config>(filter, view, item);
     }
   }
+  landed();  // a warp without work is counted too
   if constexpr (how == mover::bulk) { fence_before_bulk(); }
   block_sync();
   toeplitz_store<how>(toeplitz_output_runs(p.layout, p.grid, f, tile), y,

@@ -20,8 +20,7 @@ struct toeplitz_retire {
   struct half {
     output_coordinate at;  ///< Of its next row, the lane's first column.
     T* kept;               ///< Where that result is kept.
-    int rows;              ///< None where there are no such outputs.
-    int columns;           ///< Of the lane's two that there are.
+    int rows[2];           ///< Of either column; none where there are no such outputs.
   };
 
   half slot[2];
@@ -34,25 +33,22 @@ struct toeplitz_retire {
   {
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
-      half& h = slot[s];
-      if (row < h.rows) { keep(h, sums.r[2 * s], sums.r[2 * s + 1]); }
+      half& h                = slot[s];
+      output_coordinate next = h.at;
+      ++next.column;
+      ++next.offset;
+      if constexpr (Pairs) {
+        if (row < h.rows[0]) {
+          store_pair(h.kept, pair_from_sums<T>(epilogue(sums.r[2 * s], h.at),
+                                               epilogue(sums.r[2 * s + 1], next)));
+        }
+      } else {
+        if (row < h.rows[0]) { h.kept[0] = from_sum<T>(epilogue(sums.r[2 * s], h.at)); }
+        if (row < h.rows[1]) { h.kept[1] = from_sum<T>(epilogue(sums.r[2 * s + 1], next)); }
+      }
       h.kept += kept_pitch;
       ++h.at.row;
       h.at.offset += output_width;
-    }
-  }
-
- private:
-  __device__ void keep(half const& h, float first, float second) const
-  {
-    output_coordinate next = h.at;
-    ++next.column;
-    ++next.offset;
-    if constexpr (Pairs) {
-      store_pair(h.kept, pair_from_sums<T>(epilogue(first, h.at), epilogue(second, next)));
-    } else {
-      h.kept[0] = from_sum<T>(epilogue(first, h.at));
-      if (h.columns > 1) { h.kept[1] = from_sum<T>(epilogue(second, next)); }
     }
   }
 };

@@ -149,6 +149,7 @@ struct toeplitz_layout {
     g.plane_pitch               = static_cast<int>(g.whole_planes ? plane : rows * g.row_pitch);
     g.image_pitch               = congruent(tile.channels * std::int64_t{g.plane_pitch} + 2 * piece,
                                             p.channels % piece * (plane % piece));
+    g.image_pitch               = beside(g.image_pitch, tile.columns, p.stride.width);
     // Windows begin before the image, and blocks may hang over its end.
     std::int64_t const overhang =
       std::max<std::int64_t>(p.pad.left + 2, toeplitz_depth * toeplitz_chunks(p)) +
@@ -166,6 +167,7 @@ struct toeplitz_layout {
                                    : congruent(out_rows * g.kept_row + 2 * piece, out_plane);
     g.kept_image  = congruent(planes * std::int64_t{g.kept_plane} + 2 * piece,
                               p.output_channels() % piece * (out_plane % piece));
+    g.kept_image  = beside(g.kept_image, tile.columns, 1);
     g.output_size = geometry::round_up(tile.images * g.kept_image + 2 * piece, 64);
 
     g.filter      = toeplitz_filter_rows::of(p);
@@ -182,6 +184,17 @@ struct toeplitz_layout {
   }
 
  private:
+  /// A pitch, no smaller, that brings an image's windows into the banks behind those of the image
+  /// before, as if they were neighbouring blocks of one row.
+  [[nodiscard]] static constexpr int beside(int pitch, int columns, std::int64_t stride) noexcept
+  {
+    constexpr int all_banks = 128 / copy_bytes;
+    auto const blocks =
+      static_cast<int>(geometry::divide_up(columns, toeplitz_block) * stride % all_banks);
+    while (pitch / piece % all_banks != blocks) { pitch += piece; }
+    return pitch;
+  }
+
   [[nodiscard]] static constexpr int congruent(std::int64_t least,
                                                std::int64_t memory_pitch) noexcept
   {
