@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #include <dwconv/device/mma.cuh>
 #include <dwconv/kernels/toeplitz/filter_rows.cuh>
@@ -21,31 +23,65 @@ struct toeplitz_span {
 /// once, and multiplied into every row of sums it touches; a row of sums is given to `retire` as
 /// soon as it is complete.
 template <typename T, int FilterHeight, int Stride, int Chunks, int Rows>
-struct held_filter_engine {
+class held_filter_engine {
+ public:
   static constexpr bool extends_filter = false;
   using filter                         = toeplitz_held_filter<T, FilterHeight, Chunks>;
 
   template <bool Realign, typename Retire>
   __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w, int,
-                              int, toeplitz_span, Retire& retire)
+                              int, toeplitz_span span, Retire& retire)
   {
-    constexpr int rows = (Rows - 1) * Stride + FilterHeight;
-    static_assert(rows <= toeplitz_windows<T, Chunks, Realign>::most_ahead);
+    // A bit a row.
+    unsigned const met =
+      (~0u << min(span.first, rows_met)) & ~(~0u << min(max(span.end, 0), rows_met));
     mma_sums sums[Rows] = {};
-#pragma unroll
-    for (int row = 0; row < rows; ++row, windows.step()) {
-#pragma unroll
-      for (int c = 0; c < Chunks; ++c) {
-        mma_left const x = windows.at(row, c);
-#pragma unroll
-        for (int r = 0; r < Rows; ++r) {
-          int const kh = row - r * Stride;
-          if (kh >= 0 && kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x, w.at(kh, c)); }
-        }
-      }
-      int const complete = row - (FilterHeight - 1);
-      if (complete >= 0 && complete % Stride == 0) {
+    mma_left x[Chunks], next[Chunks];
+    take(x, windows, 0);
+    auto const step = [&]<int Row>(std::integral_constant<int, Row>) {
+      windows.step();
+      if constexpr (Row + 1 < rows_met) { take(next, windows, Row + 1); }
+      // Saves rows in the padding; and it keeps the compiler from adding up one row of sums after
+      // the other, each a chain of dependent products.
+      if ((met >> Row & 1u) != 0) { multiply<Row>(sums, x, w); }
+      constexpr int complete = Row - (FilterHeight - 1);
+      if constexpr (complete >= 0 && complete % Stride == 0) {
         retire(sums[complete / Stride], complete / Stride);
+      }
+#pragma unroll
+      for (int c = 0; c < Chunks; ++c) { x[c] = next[c]; }
+    };
+    // A pragma does not unroll a loop of this size.
+    [&]<int... Row>(std::integer_sequence<int, Row...>)
+    {
+      (step(std::integral_constant<int, Row>{}), ...);
+    }
+    (std::make_integer_sequence<int, rows_met>{});
+  }
+
+ private:
+  /// Rows of x that a slot's outputs see.
+  static constexpr int rows_met = (Rows - 1) * Stride + FilterHeight;
+
+  template <bool Realign>
+  static __device__ void take(mma_left (&x)[Chunks],
+                              toeplitz_windows<T, Chunks, Realign> const& windows, int row)
+  {
+    static_assert(rows_met <= toeplitz_windows<T, Chunks, Realign>::most_ahead);
+#pragma unroll
+    for (int c = 0; c < Chunks; ++c) { x[c] = windows.at(row, c); }
+  }
+
+  template <int Row>
+  static __device__ void multiply(mma_sums (&sums)[Rows], mma_left const (&x)[Chunks],
+                                  filter const& w)
+  {
+#pragma unroll
+    for (int c = 0; c < Chunks; ++c) {
+#pragma unroll
+      for (int r = 0; r < Rows; ++r) {
+        int const kh = Row - r * Stride;
+        if (kh >= 0 && kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x[c], w.at(kh, c)); }
       }
     }
   }

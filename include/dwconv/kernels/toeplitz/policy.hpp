@@ -24,9 +24,10 @@ inline constexpr int toeplitz_threads = 128;
                                             int rows) noexcept
 {
   if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
-  if (stride == 2) { return filter_height == 3 ? 6 : filter_height == 5 ? 5 : 4; }
-  if (filter_height == 7) { return rows == 7 ? 4 : 5; }
-  return filter_height <= 5 ? 6 : filter_height == 9 ? 5 : 3;
+  if (filter_height > 9) { return 3; }
+  if (filter_height == 9) { return 4; }
+  if (stride == 2) { return filter_height <= 5 ? 5 : 4; }
+  return filter_height == 7 && rows == 7 ? 4 : 5;
 }
 
 /// Oldest architecture with the matrix product the family is made of: m16n8k16 of half types.
