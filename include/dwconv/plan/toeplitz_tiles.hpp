@@ -94,6 +94,12 @@ constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile
     return staged_bytes(p, t);
   };
   while (wanted < runs && bytes_of(wanted + 1) <= aim.staged_bytes) { ++wanted; }
+  // Narrower before lower: of a low strip more rows are read twice.
+  constexpr int fewest_columns = toeplitz_block * toeplitz_slots;
+  while (bytes_of(wanted) > aim.staged_bytes * 3 / 2 && tile.columns >= 2 * fewest_columns) {
+    tile.columns =
+      static_cast<int>(geometry::round_up(even_part(out.width, tile.columns / 2), toeplitz_block));
+  }
   while (wanted > 1 && bytes_of(wanted) > 3 * aim.staged_bytes) { --wanted; }
   tile.rows = static_cast<int>(std::min<std::int64_t>(even_part(runs, wanted) * walk, out.height));
 }

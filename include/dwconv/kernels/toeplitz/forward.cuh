@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -29,7 +30,10 @@ struct toeplitz_config {
     std::conditional_t<FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Rows>,
                        std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, Rows>,
                                           read_filter_engine<T, Chunks, Rows>>>;
-  static constexpr int blocks = toeplitz_blocks(FilterHeight, Stride, Chunks, Rows);
+  /// Where a multiprocessor has 100 KiB of shared memory, three tiles fill it.
+  static constexpr bool little_shared = architecture() % 10 >= 6 || architecture() >= 120;
+  static constexpr int blocks =
+    std::min(toeplitz_blocks(FilterHeight, Stride, Chunks, Rows), little_shared ? 3 : 16);
 };
 
 /// What the warps of a block share.

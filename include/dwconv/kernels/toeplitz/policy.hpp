@@ -24,7 +24,7 @@ inline constexpr int toeplitz_threads = 128;
                                             int rows) noexcept
 {
   if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
-  if (filter_height > 9) { return 3; }
+  if (filter_height > 9) { return 2; }
   if (filter_height == 9) { return 4; }
   if (stride == 2) { return filter_height <= 5 ? 5 : 4; }
   return filter_height == 7 && rows == 7 ? 4 : 5;
