@@ -8,6 +8,7 @@
 #include <dwconv/forward.cuh>
 
 #include "forward/agreement.hpp"
+#include "forward/doors.hpp"
 #include "forward/inputs.hpp"
 #include "support/device_buffer.hpp"
 

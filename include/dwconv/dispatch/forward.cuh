@@ -5,6 +5,7 @@
 
 #include <dwconv/device/launch.cuh>
 #include <dwconv/dispatch/instances.hpp>
+#include <dwconv/dispatch/toeplitz.cuh>
 #include <dwconv/kernels/any_filter/forward.cuh>
 #include <dwconv/kernels/direct/forward.cuh>
 #include <dwconv/kernels/window/forward.cuh>
@@ -98,7 +99,14 @@ template <typename T, typename Epilogue>
 template <typename Instance, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t launch_instance(forward_call<T, Epilogue> const& call)
 {
-  if constexpr (Instance::family == kernel_family::window && Instance::shape.any_filter()) {
+  if constexpr (Instance::family == kernel_family::toeplitz) {
+    if constexpr (half_element<T>) {
+      return toeplitz_launch<T, typename Instance::taps, typename Instance::stride, Epilogue>{
+        call.plan, call.tensors, call.stream, call.epilogue}();
+    } else {
+      return cudaErrorInvalidValue;  // never planned
+    }
+  } else if constexpr (Instance::family == kernel_family::window && Instance::shape.any_filter()) {
     return launch_any_filter(call);
   } else if constexpr (Instance::family == kernel_family::window) {
     return choose_window_piece<Instance>(call);

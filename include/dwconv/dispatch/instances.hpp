@@ -27,12 +27,17 @@ struct instance_list {
 /// A kernel of the window family, for one filter and stride, or for any.
 template <static_taps Taps, static_stride Stride>
 using window_instance = instance<kernel_family::window, Taps, Stride>;
+/// The toeplitz family's kernels for one filter and stride; zeros stand for any. Compiled for half
+/// types only.
+template <static_taps Taps, static_stride Stride>
+using toeplitz_instance = instance<kernel_family::toeplitz, Taps, Stride>;
 /// A kernel of the direct family; zeros stand for any.
 template <static_taps Taps, static_stride Stride>
 using direct_instance = instance<kernel_family::direct, Taps, Stride>;
 
 /// What the doors compile when the caller names no filter.
 using default_instances = instance_list<
+  toeplitz_instance<any_taps, any_stride>,
   window_instance<taps<3, 3>, stride<1, 1>>, window_instance<taps<3, 3>, stride<2, 2>>,
   window_instance<taps<5, 5>, stride<1, 1>>, window_instance<taps<5, 5>, stride<2, 2>>,
   window_instance<taps<7, 7>, stride<1, 1>>, window_instance<taps<3, 1>, stride<1, 1>>,
@@ -53,9 +58,10 @@ template <static_taps Taps, static_stride Stride>
 [[nodiscard]] constexpr auto for_filter()
 {
   if constexpr (suits_window(Taps::extent, Stride::extent)) {
-    return instance_list<window_instance<Taps, Stride>, direct_instance<Taps, Stride>>{};
+    return instance_list<toeplitz_instance<Taps, Stride>, window_instance<Taps, Stride>,
+                         direct_instance<Taps, Stride>>{};
   } else {
-    return instance_list<direct_instance<Taps, Stride>>{};
+    return instance_list<toeplitz_instance<Taps, Stride>, direct_instance<Taps, Stride>>{};
   }
 }
 }  // namespace instances

@@ -84,6 +84,15 @@ namespace description {
               std::to_string(plan.window.piece.columns) + " columns a thread";
       break;
     }
+    case kernel_family::toeplitz: {
+      toeplitz_tile const tile = plan.toeplitz.tile;
+      text += "\n  tile of " + std::to_string(tile.images) + " images, " +
+              std::to_string(tile.channels) + " channels, " + std::to_string(tile.rows) +
+              " rows by " + std::to_string(tile.columns) + " columns; " +
+              std::to_string(toeplitz_rows(plan.problem)) + " rows a walk, filter " +
+              (toeplitz_holds_filter(plan.problem) ? "in registers" : "in shared memory");
+      break;
+    }
   }
   traffic const least = forward_traffic(plan.problem, plan.element);
   text += "\n  " + std::to_string(plan.blocks) + " blocks of " + std::to_string(plan.threads) +

@@ -12,10 +12,12 @@ namespace dwconv {
 enum class kernel_family : std::uint8_t {
   direct,  ///< One thread an output; takes every problem.
   window,  ///< A tile staged in shared memory, a window of sums sliding down it in registers.
+  toeplitz,  ///< Tensor cores, each filter row a banded matrix; half types.
 };
 
 /// Every family, in the order the planner asks them.
-inline constexpr std::array kernel_families{kernel_family::window, kernel_family::direct};
+inline constexpr std::array kernel_families{kernel_family::toeplitz, kernel_family::window,
+                                            kernel_family::direct};
 
 /// The name of a family in plans and messages.
 [[nodiscard]] constexpr char const* name_of(kernel_family family) noexcept
@@ -23,6 +25,7 @@ inline constexpr std::array kernel_families{kernel_family::window, kernel_family
   switch (family) {
     case kernel_family::direct: return "direct";
     case kernel_family::window: return "window";
+    case kernel_family::toeplitz: return "toeplitz";
   }
   return "unknown family";
 }

@@ -10,6 +10,7 @@
 #include <dwconv/core/status.hpp>
 #include <dwconv/kernels/any_filter/policy.hpp>
 #include <dwconv/kernels/direct/policy.hpp>
+#include <dwconv/kernels/toeplitz/policy.hpp>
 #include <dwconv/kernels/window/policy.hpp>
 #include <dwconv/plan/family.hpp>
 #include <dwconv/problem/descriptor.hpp>
@@ -58,6 +59,7 @@ struct forward_plan {
   direct_policy direct{};     ///< Read when `family` is direct.
   window_policy window{};     ///< Read when `family` is window, of a filter known to the compiler;
   any_filter_policy any_filter{};  ///< and of any filter.
+  toeplitz_policy toeplitz{};      ///< Read when `family` is toeplitz.
   std::int64_t blocks = 0;
   int threads         = 0;  ///< Per block.
   int shared_bytes    = 0;  ///< Per block.

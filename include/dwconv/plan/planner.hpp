@@ -10,6 +10,7 @@
 #include <dwconv/plan/any_filter_tiles.hpp>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/plan/index_range.hpp>
+#include <dwconv/plan/toeplitz_tiles.hpp>
 #include <dwconv/plan/window_tiles.hpp>
 #include <dwconv/problem/validate.hpp>
 
@@ -107,6 +108,8 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
     case kernel_family::window:
       return kernel.any_filter() ? obstacle_to_any_filter(plan.problem, plan.element, plan.device)
                                  : obstacle_to_window(plan.problem, plan.element, plan.device);
+    case kernel_family::toeplitz:
+      return obstacle_to_toeplitz(plan.problem, plan.element, plan.device);
   }
   return "unknown family";
 }
@@ -117,6 +120,7 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   switch (family) {
     case kernel_family::direct: return "takes every problem";
     case kernel_family::window: return "reads x once, in tiles";
+    case kernel_family::toeplitz: return "multiplies on tensor cores, a filter row at a time";
   }
   return "unknown family";
 }
@@ -176,6 +180,14 @@ constexpr void fill_any_filter(forward_plan& plan) noexcept
   plan.shared_bytes = static_cast<int>(layout.size() * any_filter_staged_bytes(bytes));
 }
 
+constexpr void fill_toeplitz(forward_plan& plan) noexcept
+{
+  plan.toeplitz     = choose_toeplitz_policy(plan.problem, plan.device);
+  plan.blocks       = toeplitz_tiles::count(plan.problem, plan.toeplitz.tile);
+  plan.threads      = plan.toeplitz.threads;
+  plan.shared_bytes = toeplitz_layout::of(plan.problem, plan.toeplitz.tile).shared_bytes();
+}
+
 constexpr void fill(forward_plan& plan) noexcept
 {
   switch (plan.family) {
@@ -183,6 +195,7 @@ constexpr void fill(forward_plan& plan) noexcept
     case kernel_family::window:
       plan.compiled.any_filter() ? fill_any_filter(plan) : fill_window(plan);
       break;
+    case kernel_family::toeplitz: fill_toeplitz(plan); break;
   }
 }
 

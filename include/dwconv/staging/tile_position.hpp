@@ -20,7 +20,8 @@ struct tile_frame {
   int pad_top;
   int pad_left;
   int live;  ///< Output rows that an input row can reach.
-  fast_divisor<std::int32_t> multiplier;
+  int multiplier;
+  fast_divisor<std::int32_t> plane_of_x;  ///< Takes a plane of y to the plane of x under it.
 
   tile_frame() = default;
   explicit constexpr tile_frame(conv2d_problem const& p) noexcept
@@ -35,7 +36,8 @@ struct tile_frame {
       pad_top{static_cast<int>(p.pad.top)},
       pad_left{static_cast<int>(p.pad.left)},
       live{static_cast<int>(geometry::live_rows(p))},
-      multiplier{static_cast<std::int32_t>(p.multiplier)}
+      multiplier{static_cast<int>(p.multiplier)},
+      plane_of_x{static_cast<std::int32_t>(p.multiplier)}
   {}
 };
 
@@ -74,8 +76,8 @@ struct tile_position {
     tile_position t{};
     t.plane        = group * g.tile.planes;
     t.planes       = at_most(g.tile.planes, static_cast<int>(g.planes) - t.plane);
-    t.input_plane  = f.multiplier.quotient(t.plane);
-    t.input_planes = f.multiplier.quotient(t.plane + t.planes - 1) - t.input_plane + 1;
+    t.input_plane  = f.plane_of_x.quotient(t.plane);
+    t.input_planes = f.plane_of_x.quotient(t.plane + t.planes - 1) - t.input_plane + 1;
     t.row          = (down - group * g.strips.divisor()) * g.tile.rows;
     t.rows         = at_most(g.tile.rows, f.output_height - t.row);
     t.column       = (index - down * g.windows.divisor()) * g.tile.columns;

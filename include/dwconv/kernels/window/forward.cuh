@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
 
   auto const piece = window_piece::of(p, tile, static_cast<int>(threadIdx.x), engine::columns);
   int const output_plane = tile.plane + piece.plane;
-  int const input_plane  = f.multiplier.quotient(output_plane) - tile.input_plane;
+  int const input_plane  = f.plane_of_x.quotient(output_plane) - tile.input_plane;
   int const image        = p.output_channels.quotient(output_plane);
   int const channel      = output_plane - image * p.output_channels.divisor();
   int const row          = tile.row + piece.row;

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <dwconv/device/launch.cuh>
+#include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/plan/forward_plan.hpp>
+#include <dwconv/problem/static_shape.hpp>
+#include <dwconv/problem/tensors.hpp>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+namespace dispatch {
+
+/// Launches the toeplitz family's kernel for a problem: one that holds the filter in registers where
+/// its height is listed, else one for as many matrix products as a filter row takes. Compiles those
+/// that filters of `Taps` and `Stride` may need.
+template <typename T, static_taps Taps, static_stride Stride, typename Epilogue>
+class toeplitz_launch {
+ public:
+  toeplitz_launch(forward_plan const& plan, forward_tensors<T> const& tensors, cudaStream_t stream,
+                  Epilogue const& epilogue)
+    : plan_{plan},
+      params_{plan.problem, tensors, plan.toeplitz},
+      stream_{stream},
+      epilogue_{epilogue}
+  {}
+
+  [[nodiscard]] cudaError_t operator()() const
+  {
+    if (!toeplitz_holds_filter(plan_.problem)) {
+      return plan_.problem.stride.height == 1 ? by_chunks() : by_chunks_strided();
+    }
+    if (plan_.problem.stride.height == 2) { return held_strided(); }
+    return toeplitz_rows(plan_.problem) == 7 ? held<7>() : held<14>();
+  }
+
+ private:
+  /// Whether a kernel of this filter height and stride, zero for any, may be needed.
+  [[nodiscard]] static constexpr bool named(int height, int stride) noexcept
+  {
+    constexpr extent2 any{0, 0};
+    return (height == 0 || Taps::extent == any || Taps::extent.height == height) &&
+           (stride == 0 || Stride::extent == any || Stride::extent.height == stride);
+  }
+
+  template <int Rows>
+  [[nodiscard]] cudaError_t held() const
+  {
+    switch (plan_.problem.filter.height) {
+      case 3: return launch_kernel<3, 1, 1, Rows>();
+      case 5: return launch_kernel<5, 1, 1, Rows>();
+      case 7: return launch_kernel<7, 1, 1, Rows>();
+      case 9: return launch_kernel<9, 1, 1, 14>();
+      case 11: return launch_kernel<11, 1, 2, 14>();
+      case 13: return launch_kernel<13, 1, 2, 14>();
+    }
+    return cudaErrorInvalidValue;
+  }
+
+  [[nodiscard]] cudaError_t held_strided() const
+  {
+    switch (plan_.problem.filter.height) {
+      case 3: return launch_kernel<3, 2, 2, 7>();
+      case 5: return launch_kernel<5, 2, 2, 7>();
+      case 7: return launch_kernel<7, 2, 2, 7>();
+    }
+    return cudaErrorInvalidValue;
+  }
+
+  [[nodiscard]] cudaError_t by_chunks() const
+  {
+    switch (toeplitz_chunks(plan_.problem)) {
+      case 1: return launch_kernel<0, 1, 1, 7>();
+      case 2: return launch_kernel<0, 1, 2, 7>();
+      case 3: return launch_kernel<0, 1, 3, 7>();
+      case 5: return launch_kernel<0, 1, 5, 7>();
+    }
+    return cudaErrorInvalidValue;
+  }
+
+  [[nodiscard]] cudaError_t by_chunks_strided() const
+  {
+    return toeplitz_chunks(plan_.problem) == 2 ? launch_kernel<0, 0, 2, 7>()
+                                               : launch_kernel<0, 0, 5, 7>();
+  }
+
+  template <int Height, int KernelStride, int Chunks, int Rows>
+  [[nodiscard]] cudaError_t launch_kernel() const
+  {
+    if constexpr (named(Height, KernelStride)) {
+      using config = toeplitz_config<T, Height, KernelStride, Chunks, Rows>;
+      launch_shape const shape{.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
+                               .block        = dim3(static_cast<unsigned>(plan_.threads)),
+                               .shared_bytes = static_cast<unsigned>(plan_.shared_bytes)};
+      return launch(&toeplitz_forward_kernel<config, Epilogue>, shape, stream_, params_,
+                    epilogue_);
+    } else {
+      return cudaErrorInvalidValue;
+    }
+  }
+
+  forward_plan const& plan_;
+  toeplitz_params<T> params_;
+  cudaStream_t stream_;
+  Epilogue const& epilogue_;
+};
+
+}  // namespace dispatch
+
+DWCONV_ABI_NAMESPACE_END

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include <dwconv/device/architecture.cuh>
+#include <dwconv/device/shared_memory.cuh>
+#include <dwconv/kernels/toeplitz/engine.cuh>
+#include <dwconv/kernels/toeplitz/retire.cuh>
+#include <dwconv/kernels/toeplitz/runs.cuh>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// One compiled toeplitz kernel.
+///
+/// @tparam FilterHeight Rows of the filter, held in registers; 0 for any, read from shared memory.
+/// @tparam Stride       Along both axes, or 0 for any.
+/// @tparam Chunks       Matrix products along a filter row, as `toeplitz_chunks` says.
+/// @tparam Rows         Output rows that a slot walks down, as `toeplitz_rows` says.
+template <half_element T, int FilterHeight, int Stride, int Chunks, int Rows,
+          mover Mover = mover::newest>
+struct toeplitz_config {
+  using element_type          = T;
+  static constexpr int chunks = Chunks;
+  static constexpr int rows   = Rows;
+  static constexpr mover how  = Mover;
+  using engine =
+    std::conditional_t<FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Rows>,
+                       std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, Rows>,
+                                          read_filter_engine<T, Chunks, Rows>>>;
+  /// Where a multiprocessor has 100 KiB of shared memory, three tiles fill it.
+  static constexpr bool little_shared = architecture() % 10 >= 6 || architecture() >= 120;
+  static constexpr int blocks =
+    std::min(toeplitz_blocks(FilterHeight, Stride, Chunks, Rows), little_shared ? 3 : 16);
+};
+
+/// What the warps of a block share.
+template <typename T>
+struct toeplitz_tile_view {
+  toeplitz_params<T> const& p;
+  toeplitz_position const& tile;
+  T const* staged;   ///< The tile's first element.
+  T* kept;           ///< Where the tile's first result is kept.
+  T const* filters;  ///< Extended filter rows.
+};
+
+/// Which 16 slots of which output channel of a tile a warp computes at a time.
+struct toeplitz_item {
+  int channel;  ///< Of the tile's output channels.
+  int input;    ///< Of its input channels.
+  int slot;     ///< First one.
+
+  [[nodiscard]] static __device__ toeplitz_item of(toeplitz_grid const& n, int index)
+  {
+    toeplitz_item item{};
+    item.channel = n.matrices.quotient(index);
+    item.input   = n.multiplier.quotient(item.channel);
+    item.slot    = (index - item.channel * n.matrices.divisor()) * toeplitz_slots;
+    return item;
+  }
+};
+
+/// The filter of an item: in registers, or where its rows were extended.
+template <typename Config, typename T>
+__device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
+                                     toeplitz_tile_view<T> const& view, toeplitz_item const& item)
+{
+  auto const& f = view.p.frame;
+  if constexpr (Config::engine::extends_filter) {
+    auto const& rows = view.p.layout.filter;
+    filter.take(view.filters + item.channel * f.filter_height * 4 * rows.pitch, rows,
+                f.stride_width, view.p.lead);
+  } else {
+    std::int64_t const channel =
+      static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
+    filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
+                f.stride_width, view.p.lead);
+  }
+}
+
+/// The rows of x that an item's slots have staged. Slots are numbered down the plane, so the first
+/// and the last are the highest and the lowest.
+template <int Rows, typename T>
+[[nodiscard]] __device__ toeplitz_span toeplitz_span_of(toeplitz_tile_view<T> const& view,
+                                                        int first_slot)
+{
+  auto const& [p, tile, staged, kept, filters] = view;
+  auto const& n                                = p.grid;
+  int const last_slot                          = min(first_slot + toeplitz_slots, n.slots) - 1;
+  auto const first_row                         = [&](int slot) {
+    int const run = n.images.quotient(n.blocks.quotient(slot));
+    return (tile.row + run * Rows) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
+  };
+  int const rows_met = (Rows - 1) * p.frame.stride_height + p.frame.filter_height;
+  return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
+}
+
+/// @tparam Aligned Rows of x and y begin at even addresses.
+/// @param landed   Waits for the tile; called when all else is prepared.
+template <typename Config, bool Aligned, typename T, typename Epilogue, typename Landed>
+__device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_item const& item,
+                                 typename Config::engine::filter const& filter,
+                                 Epilogue const& epilogue, Landed const& landed)
+{
+  auto const& [p, tile, staged, kept, filters] = view;
+  auto const& g                                = p.layout;
+  auto const& f                                = p.frame;
+  toeplitz_windows<T, Config::chunks, !Aligned> windows;
+  toeplitz_retire<T, Epilogue, Aligned> retire{{}, g.kept_row, f.output_width, epilogue};
+#pragma unroll
+  for (int s = 0; s < 2; ++s) {
+    auto const slot =
+      toeplitz_slot::of(p.grid, tile, item.slot + lane_index() / 4 + 8 * s, Config::rows);
+    windows.place(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), g, tile, f,
+                  slot, p.lead);
+    int const across  = slot.column + 2 * (lane_index() % 4);
+    int const columns = tile.columns - across;
+    output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
+                         tile.row + slot.row, tile.column + across, 0};
+    std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
+    at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
+    T* const to              = kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
+                          slot.row * g.kept_row + across);
+    retire.slot[s]           = {at, to, {columns > 0 ? slot.rows : 0, columns > 1 ? slot.rows : 0}};
+  }
+  toeplitz_span const span = toeplitz_span_of<Config::rows>(view, item.slot);
+  landed();
+  Config::engine::walk(windows, filter, f.filter_height, f.stride_height, span, retire);
+}
+
+/// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.
+/// Blocks take tiles in the order of memory, several at a time on one multiprocessor: while one
+/// waits for its tile another computes.
+template <typename Config, typename Epilogue>
+__global__ void __launch_bounds__(toeplitz_threads, Config::blocks)
+  toeplitz_forward_kernel(toeplitz_params<typename Config::element_type> const p,
+                          Epilogue const epilogue)
+{
+  using T      = typename Config::element_type;
+  using engine = typename Config::engine;
+  // What moves the tile is settled here, not on the host: one host program serves several
+  // architectures.
+  constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
+
+  auto* const barrier = dynamic_shared_memory<transaction_barrier>();
+  T* const input_area = dynamic_shared_memory<T>() + 128 / sizeof(T);
+  T* const kept_area  = input_area + p.layout.input_size;
+  T* const filters    = kept_area + p.layout.output_size;
+
+  auto const& f = p.frame;
+  auto const tile =
+    toeplitz_position::of(p.layout, p.grid, f, static_cast<std::int32_t>(blockIdx.x));
+  std::int64_t const plane = static_cast<std::int64_t>(tile.image) * p.grid.channels + tile.channel;
+  std::int64_t const planes = static_cast<std::int64_t>(p.grid.batch) * p.grid.channels;
+  T const* const x =
+    p.x + ((plane * f.input_height + tile.input_row) * f.input_width + tile.input_column);
+  T* const y =
+    p.y + ((plane * f.multiplier * f.output_height + tile.row) * f.output_width + tile.column);
+  toeplitz_tile_view<T> const view{p, tile, input_area + (p.layout.slack + past_boundary(x)),
+                                   kept_area + past_boundary(y), filters};
+
+  toeplitz_load<T, how> load{*barrier, p.x, p.x + planes * f.input_height * f.input_width};
+  load.start(toeplitz_input_runs(p.layout, p.grid, f, tile), x,
+             input_area + (p.layout.slack + past_boundary(x)));
+  // Filters are on their way while the tile lands.
+  int const warps    = static_cast<int>(blockDim.x) / warp_lanes;
+  int index          = warp_index();
+  toeplitz_item item = toeplitz_item::of(p.grid, index);
+  typename engine::filter filter;
+  if constexpr (engine::extends_filter) {
+    std::int64_t const filter_size = static_cast<std::int64_t>(f.filter_height) * f.filter_width;
+    extend_filter_rows(filters, p.filter + tile.channel * f.multiplier * filter_size,
+                       tile.channels * f.multiplier * f.filter_height, f.filter_width,
+                       p.layout.filter);
+  }
+  if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
+  bool has_landed   = false;
+  auto const landed = [&] {
+    if (has_landed) { return; }
+    has_landed = true;
+    load.settle();
+    block_sync();
+    load.wait();
+  };
+  while (index < p.grid.items && item.input < tile.channels) {
+    if (p.aligned) {
+      toeplitz_compute<Config, true>(view, item, filter, epilogue, landed);
+    } else {
+      toeplitz_compute<Config, false>(view, item, filter, epilogue, landed);
+    }
+    index += warps;
+    item = toeplitz_item::of(p.grid, index);
+    if (index < p.grid.items && item.input < tile.channels) {
+      toeplitz_take_filter<Config>(filter, view, item);
+    }
+  }
+  landed();  // a warp without work is counted too
+  if constexpr (how == mover::bulk) { fence_before_bulk(); }
+  block_sync();
+  toeplitz_store<how>(toeplitz_output_runs(p.layout, p.grid, f, tile), y,
+                      kept_area + past_boundary(y));
+}
+
+DWCONV_ABI_NAMESPACE_END

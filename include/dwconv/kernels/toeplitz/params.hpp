@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <dwconv/core/fast_divisor.hpp>
+#include <dwconv/kernels/toeplitz/policy.hpp>
+#include <dwconv/problem/tensors.hpp>
+#include <dwconv/staging/tile_position.hpp>
+
+namespace dwconv {
+
+/// How the tiles of a launch, and the work of each, are counted.
+struct toeplitz_grid {
+  using divisor = fast_divisor<std::int32_t>;
+
+  int batch;
+  int channels;
+  divisor windows;   ///< Tiles along a row,
+  divisor strips;    ///< down a plane,
+  divisor groups;    ///< and along the channels of an image.
+  divisor blocks;    ///< Blocks of 8 columns along a tile's row.
+  divisor images;    ///< Images of a tile.
+  divisor matrices;  ///< Matrix products (of 16 slots) that cover an output channel of a tile.
+  divisor multiplier;
+  int slots;  ///< Of an output channel of a tile.
+  int items;  ///< Matrix products of a tile: what one warp computes at a time.
+  std::int64_t tiles;
+
+  toeplitz_grid() = default;
+  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile) noexcept
+    : batch{static_cast<int>(p.batch)},
+      channels{static_cast<int>(p.channels)},
+      windows{parts(output_extent(p).width, tile.columns)},
+      strips{parts(output_extent(p).height, tile.rows)},
+      groups{parts(p.channels, tile.channels)},
+      blocks{parts(tile.columns, toeplitz_block)},
+      images{static_cast<std::int32_t>(tile.images)},
+      multiplier{static_cast<std::int32_t>(p.multiplier)}
+  {
+    slots    = blocks.divisor() * images.divisor() * parts(tile.rows, toeplitz_rows(p));
+    matrices = divisor{parts(slots, toeplitz_slots)};
+    items    = matrices.divisor() * tile.channels * multiplier.divisor();
+    tiles    = geometry::divide_up(p.batch, tile.images) * groups.divisor() * strips.divisor() *
+            windows.divisor();
+  }
+
+ private:
+  [[nodiscard]] static constexpr std::int32_t parts(std::int64_t whole, std::int64_t part) noexcept
+  {
+    return static_cast<std::int32_t>(geometry::divide_up(whole, part));
+  }
+};
+
+/// One tile: its outputs, and the part of x under them that is on the image.
+struct toeplitz_position {
+  int image;
+  int images;
+  int channel;  ///< First input channel.
+  int channels;
+  int row;  ///< First output row.
+  int rows;
+  int column;  ///< First output column.
+  int columns;
+  int input_row;  ///< First staged row of x.
+  int input_rows;
+  int input_column;  ///< First staged column of x.
+  int input_columns;
+
+  /// Tile number `index`: along a row first, then down a plane, along the channels, over the
+  /// images.
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr toeplitz_position of(
+    toeplitz_layout const& g, toeplitz_grid const& n, tile_frame const& f,
+    std::int32_t index) noexcept
+  {
+    std::int32_t const down  = n.windows.quotient(index);
+    std::int32_t const group = n.strips.quotient(down);
+    std::int32_t const batch = n.groups.quotient(group);
+    toeplitz_position t{};
+    t.image    = batch * g.tile.images;
+    t.images   = at_most(g.tile.images, n.batch - t.image);
+    t.channel  = (group - batch * n.groups.divisor()) * g.tile.channels;
+    t.channels = at_most(g.tile.channels, n.channels - t.channel);
+    t.row      = (down - group * n.strips.divisor()) * g.tile.rows;
+    t.rows     = at_most(g.tile.rows, f.output_height - t.row);
+    t.column   = (index - down * n.windows.divisor()) * g.tile.columns;
+    t.columns  = at_most(g.tile.columns, f.output_width - t.column);
+    stage(t, g, f);
+    return t;
+  }
+
+ private:
+  static DWCONV_HOST_DEVICE constexpr void stage(toeplitz_position& t, toeplitz_layout const& g,
+                                                 tile_frame const& f) noexcept
+  {
+    int const top    = t.row * f.stride_height - f.pad_top;
+    int const left   = t.column * f.stride_width - f.pad_left;
+    int const bottom = top + (t.rows - 1) * f.stride_height + f.filter_height;
+    int const right  = left + (t.columns - 1) * f.stride_width + f.filter_width;
+    t.input_row      = g.whole_planes || top < 0 ? 0 : top;
+    t.input_rows = g.whole_planes ? f.input_height : at_most(bottom, f.input_height) - t.input_row;
+    t.input_column  = g.whole_rows || left < 0 ? 0 : left;
+    t.input_columns = g.whole_rows ? f.input_width : at_most(right, f.input_width) - t.input_column;
+    // A tile whose outputs see only padding stages nothing.
+    if (t.input_rows < 0) { t.input_row = t.input_rows = 0; }
+    if (t.input_columns < 0) { t.input_column = t.input_columns = 0; }
+  }
+
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int at_most(int limit, int value) noexcept
+  {
+    return value < limit ? value : limit;
+  }
+};
+
+/// Everything the toeplitz kernel is told, by value.
+template <typename T>
+struct toeplitz_params {
+  T const* x;
+  T const* filter;
+  T* y;
+  toeplitz_layout layout;
+  toeplitz_grid grid;
+  tile_frame frame;
+  int lead;      ///< Columns by which windows begin before the first tap.
+  bool aligned;  ///< Rows of x and y begin at even addresses and have even lengths.
+
+  toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
+                  toeplitz_policy const& policy)
+    : x{tensors.x},
+      filter{tensors.filter},
+      y{tensors.y},
+      layout{toeplitz_layout::of(p, policy.tile)},
+      grid{p, policy.tile},
+      frame{p},
+      lead{toeplitz_lead(p)},
+      aligned{p.input.width % 2 == 0 && output_extent(p).width % 2 == 0 && !is_odd(tensors.x) &&
+              !is_odd(tensors.y)}
+  {}
+
+ private:
+  [[nodiscard]] static bool is_odd(T const* address) noexcept
+  {
+    return reinterpret_cast<std::uintptr_t>(address) % (2 * sizeof(T)) != 0;
+  }
+};
+
+}  // namespace dwconv

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <dwconv/kernels/toeplitz/tile.hpp>
+
+namespace dwconv {
+
+/// How one block of the toeplitz family covers the output.
+struct toeplitz_policy {
+  toeplitz_tile tile;
+  int threads                                                                      = 32;
+  friend constexpr bool operator==(toeplitz_policy const&, toeplitz_policy const&) = default;
+};
+
+/// Most threads of a block, which bounds the registers a thread may have.
+inline constexpr int toeplitz_threads = 128;
+
+/// Blocks of the most threads that a multiprocessor's registers shall hold: what caps a thread's
+/// registers. As many as the compiler manages without spilling, for every architecture that CI
+/// compiles for.
+///
+/// @param filter_height Of a filter held in registers, or 0.
+[[nodiscard]] constexpr int toeplitz_blocks(int filter_height, int stride, int chunks,
+                                            int rows) noexcept
+{
+  if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
+  if (filter_height > 9) { return 2; }
+  if (filter_height == 9) { return 4; }
+  if (stride == 2) { return filter_height <= 5 ? 5 : 4; }
+  return filter_height == 7 && rows == 7 ? 4 : 5;
+}
+
+/// Oldest architecture with the matrix product the family is made of: m16n8k16 of half types.
+inline constexpr int toeplitz_oldest_capability = 80;
+
+/// Matrix products along a filter row that kernels are compiled for: filters of up to 73 columns at
+/// stride 1.
+inline constexpr int toeplitz_most_chunks = 5;
+
+}  // namespace dwconv

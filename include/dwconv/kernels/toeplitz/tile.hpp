@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include <dwconv/core/fast_divisor.hpp>
+#include <dwconv/problem/descriptor.hpp>
+#include <dwconv/problem/output_extent.hpp>
+#include <dwconv/staging/tile_geometry.hpp>
+
+namespace dwconv {
+
+/// The outputs one block of the toeplitz family computes: whole planes of neighbouring channels of
+/// several images, or a strip of rows of one plane, or a window of columns of such a strip.
+struct toeplitz_tile {
+  int images   = 1;  ///< More than one, as more than one channel, with whole planes only.
+  int channels = 1;  ///< Input channels.
+  int rows     = 1;  ///< Output rows of each plane.
+  int columns  = 1;  ///< Output columns of each row; a multiple of 8, or the whole row.
+  friend constexpr bool operator==(toeplitz_tile const&, toeplitz_tile const&) = default;
+};
+
+/// Neighbouring outputs of a row that share one row of a matrix product.
+inline constexpr int toeplitz_block = 8;
+
+/// Slots of one matrix product, each a block of one row.
+inline constexpr int toeplitz_slots = 16;
+
+/// Inputs that one matrix product takes in, of one row, for each block.
+inline constexpr int toeplitz_depth = 16;
+
+/// Bytes of one element; the family takes no others.
+inline constexpr int toeplitz_element_bytes = 2;
+
+/// Columns by which windows of x begin before the first tap: pairs of elements are read as words,
+/// so a window begins at an even column where all rows begin at even addresses.
+[[nodiscard]] constexpr int toeplitz_lead(conv2d_problem const& p) noexcept
+{
+  return p.input.width % 2 == 0 ? static_cast<int>(p.pad.left % 2) : 0;
+}
+
+/// Matrix products from the first column of a window to the last tap of its last output.
+[[nodiscard]] constexpr int toeplitz_window_chunks(conv2d_problem const& p) noexcept
+{
+  std::int64_t const window =
+    (toeplitz_block - 1) * p.stride.width + p.filter.width + toeplitz_lead(p);
+  return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
+}
+
+/// Whether a walk of 14 output rows wastes few of them.
+[[nodiscard]] constexpr bool toeplitz_walks_far(conv2d_problem const& p) noexcept
+{
+  constexpr int far          = 14;
+  std::int64_t const rows  = output_extent(p).height;
+  std::int64_t const waste = geometry::divide_up(rows, far) * far - rows;
+  return waste * 10 <= rows;
+}
+
+/// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
+/// stride; its width is known at run time. Other filters are read row by row from shared memory.
+[[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p) noexcept
+{
+  std::int64_t const height = p.filter.height;
+  int const chunks          = toeplitz_window_chunks(p);
+  if (height % 2 == 0 || p.stride.height != p.stride.width) { return false; }
+  // Where it reaches over most of the image, rows are better skipped.
+  if (height > 9 && height >= p.input.height) { return false; }
+  if (p.stride.height == 1) {
+    return (height >= 3 && height <= 7 && chunks == 1) ||
+           (height == 9 && chunks == 1 && toeplitz_walks_far(p)) ||
+           (height >= 11 && height <= 13 && chunks == 2 && toeplitz_walks_far(p));
+  }
+  return p.stride.height == 2 && height >= 3 && height <= 7 && chunks == 2;
+}
+
+/// Matrix products along a row of the filter, as many as a kernel is compiled for. Large filters do
+/// without those behind the image's last column, where every window has zeros only.
+[[nodiscard]] constexpr int toeplitz_chunks(conv2d_problem const& p) noexcept
+{
+  int const window = toeplitz_window_chunks(p);
+  if (toeplitz_holds_filter(p)) { return window; }
+  std::int64_t const image = p.pad.left + toeplitz_lead(p) + p.input.width;
+  auto const needed = static_cast<int>(
+    std::min<std::int64_t>(window, geometry::divide_up(image, toeplitz_depth)));
+  if (p.stride.height == 1) { return needed == 4 ? 5 : needed; }
+  return needed <= 2 ? 2 : 5;
+}
+
+/// Output rows that a slot walks down: 7 divides most networks' plane heights; where a walk of 14
+/// wastes few rows, its slots are found half as often.
+[[nodiscard]] constexpr int toeplitz_rows(conv2d_problem const& p) noexcept
+{
+  bool const long_walk =
+    toeplitz_holds_filter(p) && p.stride.height == 1 && toeplitz_walks_far(p);
+  return long_walk ? 14 : 7;
+}
+
+/// Filter rows in shared memory, extended by zeros on both sides, in two copies: the second begins
+/// one element later, so that a pair is an aligned word of one or the other.
+struct toeplitz_filter_rows {
+  int zeros;  ///< Before the first tap; even.
+  int words;  ///< Of each copy.
+  int pitch;  ///< From one copy to the next, in words.
+
+  [[nodiscard]] static constexpr toeplitz_filter_rows of(conv2d_problem const& p) noexcept
+  {
+    int const reach = static_cast<int>((toeplitz_block - 1) * p.stride.width) + toeplitz_lead(p);
+    toeplitz_filter_rows rows{};
+    rows.zeros = geometry::round_up(reach, 2);
+    rows.words = (toeplitz_depth * toeplitz_chunks(p) + rows.zeros) / 2;
+    rows.pitch = rows.words;
+    // A warp reads about eight words of either copy at once: they keep to different banks.
+    while (rows.pitch % 32 < 8 || rows.pitch % 32 > 24) { ++rows.pitch; }
+    return rows;
+  }
+};
+
+/// Where the parts of a tile lie in shared memory, in elements; the same for every tile of a
+/// launch.
+///
+/// Elements lie as in memory, each as far from a 16-byte boundary as there: full rows and planes
+/// follow each other without a gap, and what does not touch in memory is a congruent pitch apart.
+struct toeplitz_layout {
+  toeplitz_tile tile;
+  bool whole_rows;
+  bool whole_planes;
+  int row_pitch;    ///< From one staged row to the next.
+  int plane_pitch;  ///< From one staged channel to the next.
+  int image_pitch;  ///< From one staged image to the next.
+  int slack;        ///< Readable elements before the first staged row and after the last.
+  int input_size;   ///< Of the whole staging area.
+  int kept_row;     ///< The same for results.
+  int kept_plane;   ///< From one output channel to the next.
+  int kept_image;
+  int output_size;
+  toeplitz_filter_rows filter;
+  int filter_size;  ///< Of all the tile's filter rows; 0 where registers hold the filter.
+
+  static constexpr int piece = copy_bytes / toeplitz_element_bytes;
+
+  /// @param p A valid problem in nchw whose tile has fewer than 2^31 elements.
+  [[nodiscard]] static constexpr toeplitz_layout of(conv2d_problem const& p,
+                                                    toeplitz_tile tile) noexcept
+  {
+    extent2 const out = output_extent(p);
+    toeplitz_layout g{};
+    g.tile         = tile;
+    g.whole_rows   = tile.columns >= out.width;
+    g.whole_planes = g.whole_rows && tile.rows >= out.height;
+
+    std::int64_t const rows_met = (tile.rows - 1) * p.stride.height + p.filter.height;
+    std::int64_t const cols_met = (tile.columns - 1) * p.stride.width + p.filter.width;
+    std::int64_t const rows     = std::min(rows_met, p.input.height);
+    std::int64_t const columns  = std::min(cols_met, p.input.width);
+    std::int64_t const plane    = p.input.height * p.input.width;
+    g.row_pitch                 = g.whole_rows ? static_cast<int>(p.input.width)
+                                               : congruent(columns + 2 * piece, p.input.width);
+    g.plane_pitch               = static_cast<int>(g.whole_planes ? plane : rows * g.row_pitch);
+    g.image_pitch               = congruent(tile.channels * std::int64_t{g.plane_pitch} + 2 * piece,
+                                            p.channels % piece * (plane % piece));
+    g.image_pitch               = beside(g.image_pitch, tile.columns, p.stride.width);
+    // Windows begin before the image, and blocks may hang over its end.
+    std::int64_t const overhang =
+      std::max<std::int64_t>(p.pad.left + 2, toeplitz_depth * toeplitz_chunks(p)) +
+      toeplitz_block * p.stride.width;
+    g.slack      = geometry::round_up(static_cast<int>(overhang), piece) + piece;
+    g.input_size = geometry::round_up(
+      2 * g.slack + (tile.images - 1) * g.image_pitch + tile.channels * g.plane_pitch, 64);
+
+    std::int64_t const out_plane = out.height * out.width;
+    std::int64_t const out_rows  = std::min<std::int64_t>(tile.rows, out.height);
+    int const planes             = tile.channels * static_cast<int>(p.multiplier);
+    g.kept_row =
+      g.whole_rows ? static_cast<int>(out.width) : congruent(tile.columns + piece, out.width);
+    g.kept_plane  = g.whole_planes ? static_cast<int>(out_plane)
+                                   : congruent(out_rows * g.kept_row + 2 * piece, out_plane);
+    g.kept_image  = congruent(planes * std::int64_t{g.kept_plane} + 2 * piece,
+                              p.output_channels() % piece * (out_plane % piece));
+    g.kept_image  = beside(g.kept_image, tile.columns, 1);
+    g.output_size = geometry::round_up(tile.images * g.kept_image + 2 * piece, 64);
+
+    g.filter      = toeplitz_filter_rows::of(p);
+    g.filter_size = toeplitz_holds_filter(p)
+                      ? 0
+                      : planes * static_cast<int>(p.filter.height) * 4 * g.filter.pitch;
+    return g;
+  }
+
+  /// Dynamic shared memory of a block: a barrier, then the areas.
+  [[nodiscard]] constexpr int shared_bytes() const noexcept
+  {
+    return 128 + (input_size + output_size + filter_size) * toeplitz_element_bytes;
+  }
+
+ private:
+  /// A pitch, no smaller, that brings an image's windows into the banks behind those of the image
+  /// before, as if they were neighbouring blocks of one row.
+  [[nodiscard]] static constexpr int beside(int pitch, int columns, std::int64_t stride) noexcept
+  {
+    constexpr int all_banks = 128 / copy_bytes;
+    auto const blocks =
+      static_cast<int>(geometry::divide_up(columns, toeplitz_block) * stride % all_banks);
+    while (pitch / piece % all_banks != blocks) { pitch += piece; }
+    return pitch;
+  }
+
+  [[nodiscard]] static constexpr int congruent(std::int64_t least,
+                                               std::int64_t memory_pitch) noexcept
+  {
+    return geometry::congruent_pitch(static_cast<int>(least), memory_pitch, piece);
+  }
+};
+
+}  // namespace dwconv

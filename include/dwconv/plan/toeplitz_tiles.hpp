@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include <dwconv/core/device_facts.hpp>
+#include <dwconv/core/dtype.hpp>
+#include <dwconv/kernels/toeplitz/policy.hpp>
+
+namespace dwconv {
+
+namespace toeplitz_tiles {
+
+/// What a tile aims for: several blocks share a multiprocessor, one computing while others wait.
+struct aims {
+  int staged_bytes;  ///< Of x in a tile; rows and planes are added up to it.
+  int plane_bytes;   ///< Largest plane of x that is not cut.
+  int most_columns;  ///< Longest stretch of a row that one tile takes.
+  int halo_rows;     ///< A strip has at least so many times the rows that its neighbours share.
+  int shared_bytes;  ///< Most of a block with planes of several channels.
+  int warps;
+};
+
+inline constexpr aims sm90{.staged_bytes = 16 * 1024,
+                           .plane_bytes  = 20 * 1024,
+                           .most_columns = 512,
+                           .halo_rows    = 4,
+                           .shared_bytes = 48 * 1024,
+                           .warps        = 4};
+
+[[nodiscard]] constexpr std::int64_t parts(std::int64_t whole, std::int64_t most) noexcept
+{
+  return geometry::divide_up(whole, most);
+}
+
+/// Splits `whole` into as few equal parts of at most `most` as it takes, and returns a part.
+[[nodiscard]] constexpr std::int64_t even_part(std::int64_t whole, std::int64_t most) noexcept
+{
+  return parts(whole, parts(whole, std::max<std::int64_t>(most, 1)));
+}
+
+/// Bytes of x under a tile.
+[[nodiscard]] constexpr std::int64_t staged_bytes(conv2d_problem const& p,
+                                                  toeplitz_tile const& tile) noexcept
+{
+  std::int64_t const rows =
+    std::min(p.input.height, (tile.rows - 1) * p.stride.height + p.filter.height);
+  std::int64_t const columns =
+    std::min(p.input.width, (tile.columns - 1) * p.stride.width + p.filter.width);
+  return tile.images * tile.channels * rows * columns * toeplitz_element_bytes;
+}
+
+/// Slots of a tile's output channel.
+[[nodiscard]] constexpr std::int64_t slots(conv2d_problem const& p,
+                                           toeplitz_tile const& tile) noexcept
+{
+  return tile.images * parts(tile.rows, toeplitz_rows(p)) * parts(tile.columns, toeplitz_block);
+}
+
+/// Matrix products of a tile, each the work of one warp.
+[[nodiscard]] constexpr std::int64_t items(conv2d_problem const& p,
+                                           toeplitz_tile const& tile) noexcept
+{
+  return parts(slots(p, tile), toeplitz_slots) * tile.channels * p.multiplier;
+}
+
+[[nodiscard]] constexpr std::int64_t count(conv2d_problem const& p,
+                                           toeplitz_tile const& tile) noexcept
+{
+  extent2 const out = output_extent(p);
+  return parts(p.batch, tile.images) * parts(p.channels, tile.channels) *
+         parts(out.height, tile.rows) * parts(out.width, tile.columns);
+}
+
+/// A part of a plane: a window of columns where rows are long, of as many rows as it takes to read
+/// few of them twice.
+constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile) noexcept
+{
+  extent2 const out = output_extent(p);
+  int const walk    = toeplitz_rows(p);
+  tile.columns      = static_cast<int>(out.width);
+  if (out.width > aim.most_columns) {
+    tile.columns =
+      static_cast<int>(geometry::round_up(even_part(out.width, aim.most_columns), toeplitz_block));
+  }
+  std::int64_t const shared_rows = std::max<std::int64_t>(p.filter.height - p.stride.height, 0);
+  std::int64_t const runs        = parts(out.height, walk);
+  std::int64_t wanted =
+    std::max<std::int64_t>(parts(shared_rows * aim.halo_rows, walk * p.stride.height), 1);
+  auto const bytes_of = [&](std::int64_t r) {
+    toeplitz_tile t = tile;
+    t.rows          = static_cast<int>(r * walk);
+    return staged_bytes(p, t);
+  };
+  while (wanted < runs && bytes_of(wanted + 1) <= aim.staged_bytes) { ++wanted; }
+  // Narrower before lower: of a low strip more rows are read twice.
+  constexpr int fewest_columns = toeplitz_block * toeplitz_slots;
+  while (bytes_of(wanted) > aim.staged_bytes * 3 / 2 && tile.columns >= 2 * fewest_columns) {
+    tile.columns =
+      static_cast<int>(geometry::round_up(even_part(out.width, tile.columns / 2), toeplitz_block));
+  }
+  while (wanted > 1 && bytes_of(wanted) > 3 * aim.staged_bytes) { --wanted; }
+  tile.rows = static_cast<int>(std::min<std::int64_t>(even_part(runs, wanted) * walk, out.height));
+}
+
+/// Whole planes: images until a matrix product's slots are filled, then channels.
+constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile) noexcept
+{
+  extent2 const out = output_extent(p);
+  tile = {.rows = static_cast<int>(out.height), .columns = static_cast<int>(out.width)};
+  std::int64_t const plane = staged_bytes(p, tile);
+  // Held filters: as many images as fill the last matrix product. Large filters: as fill each with
+  // slots of the same rows, so that rows in the padding are skipped.
+  std::int64_t const own =
+    toeplitz_holds_filter(p) ? slots(p, tile) : parts(out.width, toeplitz_block);
+  std::int64_t best = 1;
+  auto const idle   = [&](std::int64_t images) {
+    return (parts(images * own, toeplitz_slots) * toeplitz_slots - images * own) * 64 / images;
+  };
+  for (std::int64_t images = 1; images <= std::min<std::int64_t>(p.batch, toeplitz_slots);
+       ++images) {
+    if (images > 1 && images * plane > aim.staged_bytes) { break; }
+    if (idle(images) < idle(best)) { best = images; }
+  }
+  tile.images = static_cast<int>(best);
+  tile.channels =
+    static_cast<int>(std::clamp<std::int64_t>(aim.staged_bytes / (best * plane), 1, p.channels));
+  auto const uneven = [&] {
+    std::int64_t const work = items(p, tile);
+    return work > 2 * aim.warps || (work > aim.warps && work % aim.warps != 0) ||
+           toeplitz_layout::of(p, tile).shared_bytes() > aim.shared_bytes;
+  };
+  while (tile.channels > 1 && uneven()) { --tile.channels; }
+  // Runs of channels that begin and end where 16-byte pieces do, if there is room for several.
+  std::int64_t const bits = p.input.height * p.input.width | out.height * out.width | 8;
+  int const unit          = static_cast<int>(8 / (bits & -bits));
+  if (tile.channels > unit) { tile.channels -= tile.channels % unit; }
+}
+
+}  // namespace toeplitz_tiles
+
+/// Chooses a tile. Goes by ranges, never by single sizes.
+[[nodiscard]] constexpr toeplitz_policy choose_toeplitz_policy(
+  conv2d_problem const& p, device_facts const& device,
+  toeplitz_tiles::aims aim = toeplitz_tiles::sm90) noexcept
+{
+  using namespace toeplitz_tiles;
+  extent2 const out = output_extent(p);
+  toeplitz_policy policy{};
+  toeplitz_tile& tile = policy.tile;
+  toeplitz_tile const plane{.rows    = static_cast<int>(out.height),
+                            .columns = static_cast<int>(out.width)};
+  bool const whole = staged_bytes(p, plane) <= aim.plane_bytes && out.width <= aim.most_columns;
+  if (whole) {
+    gather_planes(p, aim, tile);
+  } else {
+    cut_plane(p, aim, tile);
+  }
+  // Small problems: enough blocks before large ones.
+  std::int64_t const enough = 2 * device.multiprocessors;
+  while (tile.channels > 1 && count(p, tile) < enough) { tile.channels = (tile.channels + 1) / 2; }
+  while (tile.images > 1 && count(p, tile) < enough) { tile.images = (tile.images + 1) / 2; }
+  auto const fits = [&] {
+    return toeplitz_layout::of(p, tile).shared_bytes() <= device.shared_bytes_per_block;
+  };
+  while (tile.channels > 1 && !fits()) { --tile.channels; }
+  while (tile.images > 1 && !fits()) { --tile.images; }
+  int const walk = toeplitz_rows(p);
+  while (tile.rows > walk && !fits()) { tile.rows = (tile.rows - 1) / walk * walk; }
+  std::int64_t const work   = std::max<std::int64_t>(items(p, tile), 1);
+  std::int64_t const passes = parts(work, aim.warps);
+  policy.threads            = static_cast<int>(32 * parts(work, passes));
+  return policy;
+}
+
+/// Why the toeplitz family cannot take a problem, or null.
+[[nodiscard]] constexpr char const* obstacle_to_toeplitz(conv2d_problem const& p, dtype element,
+                                                         device_facts const& device) noexcept
+{
+  constexpr std::int64_t most_planes = INT32_MAX / 2;
+  constexpr std::int64_t most_extent = 1 << 24;
+  constexpr std::int64_t most_pad    = 1024;
+  if (p.data_layout != layout::nchw) { return "its tiles are staged in nchw only"; }
+  if (p.dilation != extent2{1, 1}) { return "its filter has no holes: the filter is dilated"; }
+  if (element != dtype::float16 && element != dtype::bfloat16) {
+    return "tensor cores multiply half types only";
+  }
+  if (device.compute_capability < toeplitz_oldest_capability) {
+    return "the GPU's matrix products are too small: sm_80 or newer is needed";
+  }
+  if (p.batch * p.output_channels() > most_planes) { return "y has more planes than it counts"; }
+  if (std::max({p.input.height, p.input.width, padded_input(p).height, padded_input(p).width}) >
+      most_extent) {
+    return "the planes are too long";
+  }
+  if (std::max(p.pad.left, p.pad.right) > most_pad) {
+    return "the padding is wider than what it stages around a row";
+  }
+  if (std::max(p.filter.width, (toeplitz_block - 1) * p.stride.width + p.filter.width + 1) >
+      toeplitz_depth * toeplitz_most_chunks) {
+    return "the filter is wider than the matrix products compiled";
+  }
+  if (p.filter.height * p.multiplier > 4096 || p.stride.height > 4096) {
+    return "a tile does not fit in shared memory";
+  }
+  toeplitz_policy const policy = choose_toeplitz_policy(p, device);
+  if (toeplitz_layout::of(p, policy.tile).shared_bytes() > device.shared_bytes_per_block) {
+    return "a tile does not fit in shared memory";
+  }
+  return toeplitz_tiles::count(p, policy.tile) > INT32_MAX
+           ? "y needs more blocks than one launch has"
+           : nullptr;
+}
+
+}  // namespace dwconv

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+#define DWCONV_TEST_DOORS_DEFINED
+#include "forward/doors.hpp"
+
+DWCONV_TEST_DOORS(, __half)

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <type_traits>
+
+#include <dwconv/core/status.hpp>
+#include <dwconv/device/launch.cuh>
+#include <dwconv/epilogue/stage.cuh>
+#include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/plan/toeplitz_tiles.hpp>
+
+/// Launches the toeplitz kernel compiled for a problem, without a door.
+///
+/// With an epilogue or a mover of their own only some kernels are compiled: one of each engine, and
+/// a strided one.
+template <typename T, typename Epilogue, dwconv::mover Mover = dwconv::mover::newest>
+class toeplitz_launch {
+ public:
+  toeplitz_launch(dwconv::conv2d_problem const& problem, dwconv::toeplitz_policy const& policy,
+                  dwconv::forward_tensors<T> const& tensors, Epilogue const& epilogue,
+                  cudaStream_t stream)
+    : problem_{problem},
+      policy_{policy},
+      params_{problem, tensors, policy},
+      epilogue_{epilogue},
+      stream_{stream}
+  {}
+
+  [[nodiscard]] cudaError_t operator()() const
+  {
+    if (!dwconv::toeplitz_holds_filter(problem_)) {
+      return problem_.stride.height == 1 ? by_chunks<1>() : by_chunks<0>();
+    }
+    if (problem_.stride.height == 2) {
+      switch (problem_.filter.height) {
+        case 3: return launch<3, 2, 2, 7, every_kernel>();
+        case 5: return launch<5, 2, 2, 7>();
+        default: return launch<7, 2, 2, 7, every_kernel>();
+      }
+    }
+    return dwconv::toeplitz_rows(problem_) == 7 ? held<7, true>() : held<14, every_kernel>();
+  }
+
+ private:
+  static constexpr bool every_kernel =
+    std::is_same_v<Epilogue, dwconv::epilogue::identity> && Mover == dwconv::mover::newest;
+
+  template <int Rows, bool Some>
+  [[nodiscard]] cudaError_t held() const
+  {
+    switch (problem_.filter.height) {
+      case 3: return launch<3, 1, 1, Rows, Some>();
+      case 5: return launch<5, 1, 1, Rows, every_kernel>();
+      case 7: return launch<7, 1, 1, Rows, Some>();
+      case 9: return launch<9, 1, 1, Rows, every_kernel>();
+      case 11: return launch<11, 1, 2, Rows, every_kernel>();
+      default: return launch<13, 1, 2, Rows, every_kernel>();
+    }
+  }
+
+  template <int Stride>
+  [[nodiscard]] cudaError_t by_chunks() const
+  {
+    switch (dwconv::toeplitz_chunks(problem_)) {
+      case 1: return launch<0, Stride, 1, 7>();
+      case 2: return launch<0, Stride, 2, 7>();
+      case 3: return launch<0, Stride, 3, 7, every_kernel>();
+      case 4: return launch<0, Stride, 4, 7, every_kernel>();
+      default: return launch<0, Stride, 5, 7, every_kernel>();
+    }
+  }
+
+  template <int FilterHeight, int Stride, int Chunks, int Rows, bool Compiled = true>
+  [[nodiscard]] cudaError_t launch() const
+  {
+    if constexpr (Compiled) {
+      return launch_compiled<
+        dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Rows, Mover>>();
+    } else {
+      return cudaErrorNotSupported;
+    }
+  }
+
+  template <typename Config>
+  [[nodiscard]] cudaError_t launch_compiled() const
+  {
+    auto const tiles = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
+    return dwconv::launch(&dwconv::toeplitz_forward_kernel<Config, Epilogue>,
+                          {.grid         = dim3(static_cast<unsigned>(tiles)),
+                           .block        = dim3(static_cast<unsigned>(policy_.threads)),
+                           .shared_bytes = static_cast<unsigned>(params_.layout.shared_bytes())},
+                          stream_, params_, epilogue_);
+  }
+
+  dwconv::conv2d_problem const& problem_;
+  dwconv::toeplitz_policy const& policy_;
+  dwconv::toeplitz_params<T> params_;
+  Epilogue const& epilogue_;
+  cudaStream_t stream_;
+};
