@@ -148,6 +148,26 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return answer;
 }
 
+/// Whether an eligible kernel is faster than the family that was asked before it: where the
+/// toeplitz family's matrix products stay half empty, or it has to realign every row, the window
+/// family's kernels for one filter are. Measured on an H200 (docs/tuning.md).
+[[nodiscard]] constexpr bool better(compiled_shape const& kernel, conv2d_problem const& p,
+                                    kernel_family than) noexcept
+{
+  if (than != kernel_family::toeplitz || kernel.family != kernel_family::window ||
+      kernel.any_filter()) {
+    return false;
+  }
+  constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
+  extent2 const out       = output_extent(p);
+  bool const tiny         = out.height == 1 || out.height * out.width < least_outputs;
+  bool const odd_and_easy = p.input.width % 2 != 0 && p.filter.height * p.filter.width <= few_taps;
+  bool const odd_strided =
+    p.stride.width > 1 &&
+    (p.input.width % 4 != 0 || out.width % 4 != 0 || out.width < least_width);
+  return tiny || odd_and_easy || odd_strided;
+}
+
 constexpr void fill_direct(forward_plan& plan) noexcept
 {
   bool const narrow = fits_32_bits(plan.problem, direct_threads);
@@ -269,14 +289,15 @@ constexpr void fill(forward_plan& plan) noexcept
   bool chosen = false;
   for (std::size_t f = 0; f < kernel_families.size(); ++f) {
     compiled_shape kernel{};
-    plan.verdicts[f] = planning::judge(kernel_families[f], plan, compiled, only, kernel);
-    if (plan.verdicts[f].eligible && !chosen) {
+    plan.verdicts[f]   = planning::judge(kernel_families[f], plan, compiled, only, kernel);
+    bool const instead = chosen && planning::better(kernel, problem, plan.family);
+    if (plan.verdicts[f].eligible && (!chosen || instead)) {
       chosen        = true;
       plan.family   = kernel_families[f];
       plan.compiled = kernel;
-      planning::fill(plan);
     }
   }
+  if (chosen) { planning::fill(plan); }
   if (!chosen) { plan.outcome = planning::no_family(problem, compiled, only); }
   return plan;
 }

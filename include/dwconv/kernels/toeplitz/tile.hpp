@@ -208,7 +208,7 @@ struct toeplitz_layout {
   [[nodiscard]] static constexpr int congruent(std::int64_t least,
                                                std::int64_t memory_pitch) noexcept
   {
-    return geometry::congruent_pitch(static_cast<int>(least), memory_pitch, piece);
+    return static_cast<int>(geometry::congruent_pitch(least, memory_pitch, piece));
   }
 };
 
