@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what dwconv_bench writes: Google Benchmark's JSON, one row per cell."""
+"""Reads what dwconv_bench writes: Google Benchmark's JSON, one row per cell, and with --tiles one per cell and tile."""
 import json
 import math
 import statistics
@@ -38,7 +38,34 @@ def geometric_mean(values):
 
 
 def read(path):
-    """Returns (context, {key: Cell}) in the file's order."""
+    """Returns (context, {key: Cell}) in the file's order; rows of tiles that were not planned do not count."""
+    context, rows = _rows(path)
+    planned = {key: found for (key, tile), found in rows.items() if not tile}
+    if not planned:
+        raise BadFile(f"{path}: no benchmark is named <direction>/<dtype>/<layout>/<shape id>")
+    return context, {key: _cell(path, key, planned[key]) for key in planned}
+
+
+def read_tiles(path, key):
+    """Returns (Cell of the planned tile, {tile: Cell}) of one cell; a tile is the seven numbers of its name."""
+    _, rows = _rows(path)
+    cells = {tile: _cell(path, (*key, *tile), found) for (name, tile), found in rows.items() if name == key}
+    if () not in cells:
+        raise BadFile(f"{path}: no benchmark is named {'/'.join(key)}")
+    planned = cells.pop(())
+    return planned, {numbers_of(path, tile[0]): cell for tile, cell in cells.items()}
+
+
+def numbers_of(path, text):
+    """The seven numbers behind "tile:"."""
+    numbers = text.partition("tile:")[2].split(",")
+    if len(numbers) != 7 or not all(number.isdecimal() for number in numbers):
+        raise BadFile(f"{path}: '{text}' names no tile: seven numbers make one")
+    return tuple(map(int, numbers))
+
+
+def _rows(path):
+    """Returns (context, {(key, () or ("tile:...",)): rows})."""
     try:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)
@@ -52,14 +79,13 @@ def read(path):
     rows = {}
     for row in document["benchmarks"]:
         try:
-            key = tuple(row.get("run_name", row["name"]).split("/")[:4])
+            parts = tuple(row.get("run_name", row["name"]).split("/"))
         except (AttributeError, KeyError, TypeError) as error:
             raise BadFile(f"{path}: a benchmark has no name") from error
-        if len(key) == 4:
-            rows.setdefault(key, []).append(row)
-    if not rows:
-        raise BadFile(f"{path}: no benchmark is named <direction>/<dtype>/<layout>/<shape id>")
-    return document.get("context", {}), {key: _cell(path, key, rows[key]) for key in rows}
+        if len(parts) >= 4:
+            tile = tuple(part for part in parts[4:5] if part.startswith("tile:"))
+            rows.setdefault((parts[:4], tile), []).append(row)
+    return document.get("context", {}), rows
 
 
 def _cell(path, key, rows):

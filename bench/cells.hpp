@@ -20,7 +20,8 @@ namespace dwconv_bench {
 struct instrument {
   std::string_view direction;
   dwconv::dtype dtype;
-  measurement (*measure)(bench_session&, dwconv::conv2d_problem const&);
+  measurement (*measure)(bench_session&, dwconv::conv2d_problem const&,
+                         std::optional<dwconv::window_policy> const&);
 };
 
 inline constexpr instrument instruments[] = {
@@ -32,9 +33,10 @@ inline constexpr instrument instruments[] = {
 
 /// One row of the result.
 struct cell {
-  std::string name;  ///< <direction>/<dtype>/<layout>/<shape id>
+  std::string name;  ///< <direction>/<dtype>/<layout>/<shape id>, and of some /<tile>
   instrument with;
   dwconv::conv2d_problem problem;
+  std::optional<dwconv::window_policy> tile{};  ///< Instead of the planned one.
 };
 
 /// Every combination that the options ask for.

@@ -15,6 +15,8 @@ import bench_json
 
 # Numbers compare only where these agree.
 CONTEXT = ("gpu", "cuda_driver", "cuda_runtime", "cuda_toolkit", "sm_clock_mhz", "cold_runs")
+# Relative difference of medians that counts.
+THRESHOLD = 0.03
 
 
 def verdict(old, new, threshold):
@@ -61,7 +63,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", metavar="OLD.json")
     parser.add_argument("new", metavar="NEW.json")
-    parser.add_argument("--threshold", type=float, default=0.03, help="relative difference that counts (default 0.03)")
+    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="relative difference that counts (default 0.03)")
     parser.add_argument("--all", action="store_true", help="print the cells that stayed the same too")
     parser.add_argument("--fail-if-slower", action="store_true", help="exit 2 if a cell is slower or failed")
     options = parser.parse_args(arguments)

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -13,6 +14,7 @@
 #include "run_context.hpp"
 #include "session.cuh"
 #include "shapes_csv.hpp"
+#include "tile_cells.hpp"
 
 namespace {
 
@@ -27,7 +29,7 @@ constexpr int success = 0, failure = 1, no_gpu = 77;
 bool run_cell(benchmark::State& state, bench_session& session, cell const& one)
 {
   try {
-    report(state, one.with.measure(session, one.problem));
+    report(state, one.with.measure(session, one.problem, one.tile));
     return true;
   } catch (cell_refused const& reason) {
     state.SkipWithError(reason.what());
@@ -38,10 +40,16 @@ bool run_cell(benchmark::State& state, bench_session& session, cell const& one)
   }
 }
 
+/// @param session Null where cells are only listed, which needs no GPU: tiles then are those for an
+/// H200.
 int run_benchmarks(bench_options const& options, bench_session* session)
 {
-  int broken       = 0;
-  auto const cells = cells_of(options, read_shapes(options.shapes));
+  int broken = 0;
+  auto cells = cells_of(options, read_shapes(options.shapes));
+  if (!options.tiles.empty()) {
+    auto const& device = session != nullptr ? session->device : dwconv::h200_facts;
+    cells = with_tile_cells(std::move(cells), read_tiles(options.tiles), device, options.family);
+  }
   for (cell const& one : cells) {
     // One iteration: a row is already the median of many runs.
     benchmark::RegisterBenchmark(
@@ -68,6 +76,7 @@ int run(std::vector<char*> arguments)
   benchmark::Initialize(&count, arguments.data(), &command_line::print_help);
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) { return failure; }
   static_cast<void>(read_shapes(options.shapes));  // complain of it whether there is a GPU or not
+  if (!options.tiles.empty()) { static_cast<void>(read_tiles(options.tiles)); }
   if (options.list_only) { return run_benchmarks(options, nullptr); }
 
   dwconv::device_facts device;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <dwconv/forward.cuh>
@@ -10,20 +11,22 @@
 #include "random_data.cuh"
 #include "sampled_check.cuh"
 #include "session.cuh"
+#include "tile_policy.hpp"
 
 namespace dwconv_bench {
 
-/// The plan a caller would get, unless another family is asked for.
+/// The plan a caller would get, unless another family or tile is asked for.
 ///
 /// @throws cell_refused where there is no such plan.
 template <dwconv::element T>
-[[nodiscard]] dwconv::forward_plan forward_plan_for(bench_session const& session,
-                                                    dwconv::conv2d_problem const& problem)
+[[nodiscard]] dwconv::forward_plan forward_plan_for(
+  bench_session const& session, dwconv::conv2d_problem const& problem,
+  std::optional<dwconv::window_policy> const& tile)
 {
   auto const plan = dwconv::make_forward_plan<T>(problem, session.device, session.options.family);
   if (!plan.outcome.ok()) { throw cell_refused{plan.outcome.message()}; }
   if (problem.batch == 0) { throw cell_refused{"batch is 0: there is nothing to time"}; }
-  return plan;
+  return tile.has_value() ? with_tile(plan, *tile) : plan;
 }
 
 /// Lays x, filter and y one after the other in the session's memory.
@@ -42,9 +45,10 @@ template <dwconv::element T>
 }
 
 template <dwconv::element T>
-measurement measure_forward(bench_session& session, dwconv::conv2d_problem const& problem)
+measurement measure_forward(bench_session& session, dwconv::conv2d_problem const& problem,
+                            std::optional<dwconv::window_policy> const& tile)
 {
-  auto const plan      = forward_plan_for<T>(session, problem);
+  auto const plan      = forward_plan_for<T>(session, problem, tile);
   auto const work      = dwconv::forward_traffic(problem, dwconv::dtype_of<T>);
   double const copy_ms = session.copy_milliseconds(work.bytes());
 
@@ -61,10 +65,15 @@ measurement measure_forward(bench_session& session, dwconv::conv2d_problem const
     enqueue();
     check_forward_samples(session, problem, tensors.y);
   }
-  return {.times             = session.timer.measure(enqueue),
-          .copy_milliseconds = copy_ms,
-          .work              = work,
-          .label             = name_of(plan.family)};
+  measurement result{.times             = session.timer.measure(enqueue),
+                     .copy_milliseconds = copy_ms,
+                     .work              = work,
+                     .label             = name_of(plan.family)};
+  if (!session.options.tiles.empty() && has_window_tile(plan)) {
+    result.label.append(" ").append(tile_text(plan.window));
+    result.launch = {plan.threads, plan.shared_bytes, plan.blocks};
+  }
+  return result;
 }
 
 }  // namespace dwconv_bench

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
 #include <dwconv/core/element.cuh>
+#include <dwconv/kernels/window/policy.hpp>
 #include <dwconv/problem/descriptor.hpp>
 
 #include "measurement.hpp"
@@ -12,8 +15,10 @@ struct bench_session;
 
 /// Checks and times one forward cell. Each element type is compiled in a file of its own.
 ///
+/// @param tile Completed and suitable, instead of the planned one.
 /// @throws cell_refused, or std::runtime_error where the result is wrong or the device fails.
 template <dwconv::element T>
-measurement measure_forward(bench_session& session, dwconv::conv2d_problem const& problem);
+measurement measure_forward(bench_session& session, dwconv::conv2d_problem const& problem,
+                            std::optional<dwconv::window_policy> const& tile);
 
 }  // namespace dwconv_bench

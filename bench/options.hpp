@@ -26,6 +26,7 @@ struct bench_options {
   std::vector<std::string> dtypes{};
   std::vector<std::string> layouts{};
   std::optional<dwconv::kernel_family> family{};
+  std::string tiles{};  ///< A file of tiles for window kernels; none if empty.
   int runs       = 25;
   bool check     = true;
   bool list_only = false;  ///< Google Benchmark will name the cells and run none: no GPU needed.
@@ -42,6 +43,7 @@ inline void print_help()
     "  [--dtypes=A,B]       of float32, float16, bfloat16, float64\n"
     "  [--layouts=A,B]      of nchw, nhwc\n"
     "  [--family=NAME]      this kernel family instead of the planned one\n"
+    "  [--tiles=FILE]       CSV of tiles to measure beside the planned ones of window kernels\n"
     "  [--runs=N]           timed cold runs per cell, the median counts (default 25)\n"
     "  [--check=0|1]        compare sampled outputs with a reference first (default 1)\n"
     "and Google Benchmark's:\n");
@@ -136,6 +138,9 @@ inline constexpr std::string_view known_layouts[] = {"nchw", "nhwc"};
       options.layouts = words_of("--layouts", *v, known_layouts);
     } else if (auto const v = value_of(argument, "--family")) {
       options.family = family_of(*v);
+    } else if (auto const v = value_of(argument, "--tiles")) {
+      if (v->empty()) { refuse("--tiles", *v, "a file"); }
+      options.tiles = *v;
     } else if (auto const v = value_of(argument, "--runs")) {
       options.runs = number_of("--runs", *v, 1, 10000);
     } else if (auto const v = value_of(argument, "--check")) {

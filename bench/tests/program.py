@@ -17,7 +17,16 @@ def run(*options, **environment):
 
 def run_on(shapes, *options):
     """With the text of a shapes file; returns the result and the file's name."""
+    return _run_with("shapes", shapes, *options)
+
+
+def run_with_tiles(tiles, *options):
+    """With the text of a file of tiles; returns the result and the file's name."""
+    return _run_with("tiles", tiles, *options)
+
+
+def _run_with(option, text, *options):
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "shapes.csv"
-        path.write_text(shapes, encoding="utf-8")
-        return run(f"--shapes={path}", *options), str(path)
+        path = pathlib.Path(folder) / f"{option}.csv"
+        path.write_text(text, encoding="utf-8")
+        return run(f"--{option}={path}", *options), str(path)

@@ -5,6 +5,7 @@ import unittest
 import program
 
 HEADER = "id,n,c,h,w,kh,kw,sh,sw,pad_top,pad_bottom,pad_left,pad_right,dh,dw,multiplier\n"
+TILES = "planes,rows,columns,steps,rows_per_thread,piece_columns,piece_rows\n"
 ROW = "a,1,2,8,8,3,3,1,1,0,0,0,0,1,1,1\n"
 
 
@@ -70,6 +71,36 @@ class MalformedCsv(OneLine):
                             "no_such_file.csv: cannot be read (--shapes=FILE names another)")
 
 
+class MalformedTiles(OneLine):
+    def assert_complains(self, text, where):
+        result, path = program.run_with_tiles(text)
+        self.assert_refused(result, f"{path}:{where}")
+
+    def test_an_empty_file(self):
+        self.assert_complains("", "1: column planes: the file is empty")
+
+    def test_a_header_alone(self):
+        self.assert_complains(TILES, "2: column planes: no tile follows")
+
+    def test_a_header_without_a_column(self):
+        self.assert_complains(TILES.replace(",steps", ""), "1: column steps: is missing")
+
+    def test_a_header_with_a_column_nobody_knows(self):
+        self.assert_complains(TILES.replace("steps", "stages"), "1: column stages: is none that a tiles file has")
+
+    def test_a_size_that_no_tile_has(self):
+        self.assert_complains(TILES + "1,7,7,9,7,7,0\n0,7,7,9,7,7,0\n", "3: column planes: '0' must be from 1 to 65536")
+        self.assert_complains(TILES + "1,7,65537,9,7,7,0\n", "2: column columns: '65537' must be from 1 to 65536")
+        self.assert_complains(TILES + "1,7,7,9,7,7,-1\n", "2: column piece_rows: '-1' must be from 0 to 65536")
+
+    def test_a_word_for_a_number(self):
+        self.assert_complains(TILES + "1,7,all,9,7,7,0\n", "2: column columns: 'all' is not a whole number")
+
+    def test_no_file(self):
+        self.assert_refused(program.run("--tiles=no_such_file.csv"), "no_such_file.csv: cannot be read (--tiles=FILE names it)")
+        self.assert_refused(program.run("--tiles="), "--tiles: '' must be a file")
+
+
 class UnknownFamily(OneLine):
     def test_the_known_ones_are_named(self):
         result = program.run("--family=no_such_family")
@@ -108,6 +139,15 @@ class Names(unittest.TestCase):
     def test_filters(self):
         self.assertEqual(self.names("--directions=forward", "--dtypes=float16,float64", "--layouts=nhwc"),
                          ["forward/float16/nhwc/a", "forward/float64/nhwc/a"])
+
+    def test_tiles_follow_their_cell(self):
+        result, _ = program.run_with_tiles(TILES + "2,8,8,10,4,7,0\n1,8,8,10,8,5,0\n1,8,8,10,8,4,0\n",
+                                           f"--shapes={program.SHAPES / 'tiles.csv'}", "--benchmark_list_tests",
+                                           "--benchmark_filter=/k3/", "--dtypes=float32")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        names = [name.partition("/iterations")[0] for name in result.stdout.split()]
+        self.assertEqual(names, ["forward/float32/nchw/k3", "forward/float32/nchw/k3/tile:1,8,8,10,8,5,0",
+                                 "forward/float32/nhwc/k3"])
 
     def test_columns_in_any_order(self):
         result, _ = program.run_on("multiplier," + HEADER.replace(",multiplier", "") + "1," + ROW[:-3] + "\n",

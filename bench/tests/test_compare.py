@@ -53,6 +53,10 @@ class Compare(FilesTest):
         self.assertEqual(words, {"gone": "only old", "came": "only new", "broke": "failed", "mended": "mended"})
         self.assertEqual(code, 2)
 
+    def test_only_planned_tiles_count(self):
+        tile = row(CELL + "a/tile:1,7,7,9,7,7,0", 0.1)
+        self.assertEqual(self.words([row(CELL + "a", 1.0)], [row(CELL + "a", 1.0), tile])[1], {"a": "same"})
+
     def test_means_are_geometric(self):
         old = self.result("old.json", row(CELL + "a", 4.0), row(CELL + "b", 1.0))
         new = self.result("new.json", row(CELL + "a", 1.0), row(CELL + "b", 1.0))
