@@ -61,9 +61,12 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
 
   int const bytes            = static_cast<int>(size_in_bytes(element));
   window_policy const policy = choose_window_policy(p, bytes, device);
-  std::int64_t const shared =
-    window_tiles::shared_bytes(p, policy.tile, bytes, policy.piece.columns);
-  if (shared > device.shared_bytes_per_block) { return "a tile does not fit in shared memory"; }
+  if (!window_tiles::has_lanes(p, policy.tile)) {
+    return "its steps have more rows than a warp has lanes";
+  }
+  if (!window_tiles::fits(p, policy, bytes, device)) {
+    return "a tile does not fit in shared memory";
+  }
   tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
   return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
 }

@@ -116,11 +116,30 @@ inline constexpr aims tall_filter{
     policy.tile.planes        = static_cast<int>(std::clamp<std::int64_t>(
       warp_size / across, 1, std::max<std::int64_t>(p.batch * p.output_channels(), 1)));
   }
-  // Chunks keep their distance to a copy's boundary.
-  int const steps   = std::max(aim.steps, copy_bytes / element_bytes);
+  // Chunks keep their distance to a copy's boundary; the rows of one have a lane each.
+  int const least   = copy_bytes / element_bytes;
+  int const aimed   = std::max(aim.steps, least);
+  int const steps   = p.stride.height <= warp_size / aimed ? aimed : least;
   policy.tile.steps = static_cast<int>(
     std::min<std::int64_t>(steps, geometry::steps_for(p, policy.tile.rows)));
   return policy;
+}
+
+/// Whether a warp has a lane for each run of a chunk, which starts its copy.
+[[nodiscard]] constexpr bool has_lanes(conv2d_problem const& p, tile_shape const& tile) noexcept
+{
+  if (tile.columns >= output_extent(p).width) { return true; }  // a run a plane
+  bool const one_chunk    = tile.steps >= geometry::steps_for(p, tile.rows);
+  std::int64_t const rows = one_chunk ? (tile.rows - 1) * p.stride.height + p.filter.height
+                                      : tile.steps * p.stride.height;
+  return std::max<std::int64_t>(rows, one_chunk ? tile.rows : 0) <= warp_size;
+}
+
+[[nodiscard]] constexpr bool fits(conv2d_problem const& p, window_policy const& policy,
+                                  int element_bytes, device_facts const& device) noexcept
+{
+  return shared_bytes(p, policy.tile, element_bytes, policy.piece.columns) <=
+         device.shared_bytes_per_block;
 }
 
 [[nodiscard]] constexpr std::int64_t blocks_of(conv2d_problem const& p,
@@ -147,6 +166,7 @@ inline constexpr aims tall_filter{
   std::int64_t const across      = geometry::divide_up(out.width, piece.columns);
   bool const one_chunk           = across <= aim.most_across || out.height <= aim.walk;
 
+  aims strip = aim;
   window_policy policy{};
   if (one_chunk && across <= window_threads / 2) {
     policy = in_one_chunk(p, piece, aim.walk);
@@ -157,13 +177,21 @@ inline constexpr aims tall_filter{
     }
   } else {
     window_piece_shape sliding{piece.columns, 0};
-    policy = in_chunks(p, sliding, aim, element_bytes);
+    policy = in_chunks(p, sliding, strip, element_bytes);
     for (int rows = policy.tile.rows / 2; rows >= 8; rows /= 2) {
       if (blocks_of(p, policy) >= 4 * device.multiprocessors) { break; }
-      aims fewer       = aim;
-      fewer.strip_rows = rows;
-      policy           = in_chunks(p, sliding, fewer, element_bytes);
+      strip.strip_rows = rows;
+      policy           = in_chunks(p, sliding, strip, element_bytes);
     }
+  }
+  // Not every GPU has shared memory for that: fewer planes, then rows in narrower parts.
+  while (policy.tile.planes > 1 && !fits(p, policy, element_bytes, device)) {
+    policy.tile.planes = (policy.tile.planes + 1) / 2;
+  }
+  for (int columns = policy.tile.columns;
+       columns > 0 && !fits(p, policy, element_bytes, device); columns /= 2) {
+    strip.strip_columns = columns;
+    policy              = in_chunks(p, {policy.piece.columns, 0}, strip, element_bytes);
   }
   std::int64_t const threads = geometry::divide_up(policy.tile.columns, policy.piece.columns) *
                                geometry::divide_up(policy.tile.rows, policy.rows_per_thread) *

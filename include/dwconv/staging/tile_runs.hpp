@@ -108,7 +108,8 @@ class plane_place {
   [[nodiscard]] DWCONV_HOST_DEVICE int past(unsigned alignment, int row) const
   {
     constexpr unsigned piece = copy_bytes / sizeof(T);
-    return static_cast<int>((alignment + static_cast<unsigned>(row * row_pitch_)) % piece);
+    return static_cast<int>(
+      (alignment + static_cast<unsigned>(row) * static_cast<unsigned>(row_pitch_)) % piece);
   }
 
  private:
