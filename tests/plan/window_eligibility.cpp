@@ -166,11 +166,8 @@ TEST_CASE("steps of more rows than a warp has lanes are declined where rows are 
 {
   auto const verdict_for = [](std::int64_t stride, dtype type, std::int64_t width) {
     dwconv::compiled_shape const shapes[] = {{kernel_family::window, {3, 3}, {stride, 1}}};
-    conv2d_problem const p{.batch    = 1,
-                           .channels = 1,
-                           .input    = {400, width},
-                           .filter   = {3, 3},
-                           .stride   = {stride, 1}};
+    conv2d_problem const p{
+      .batch = 1, .channels = 1, .input = {400, width}, .filter = {3, 3}, .stride = {stride, 1}};
     return window_verdict(plan_forward(p, type, dwconv::h200_facts, shapes));
   };
   std::string const too_many = "its steps have more rows than a warp has lanes";

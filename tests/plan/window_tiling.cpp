@@ -107,8 +107,8 @@ std::string flaw_of_tiles(forward_plan const& plan)
 /// Whether the piece is one that is compiled.
 bool has_kernel(forward_plan const& plan)
 {
-  auto const list = dwconv::window_pieces(plan.problem.filter, plan.problem.stride,
-                                          static_cast<int>(size_in_bytes(plan.element)));
+  auto const list       = dwconv::window_pieces(plan.problem.filter, plan.problem.stride,
+                                                static_cast<int>(size_in_bytes(plan.element)));
   auto const* const end = list.shapes + list.count;
   return std::find(list.shapes, end, plan.window.piece) != end;
 }
@@ -132,7 +132,9 @@ std::string flaw_of_policy(forward_plan const& plan)
     return "has a tile that is none";
   }
   if (!has_kernel(plan)) { return "has a piece that no kernel is compiled for"; }
-  if (policy.rows_per_thread < 1 || policy.rows_per_thread > t.rows) { return "walks off its tile"; }
+  if (policy.rows_per_thread < 1 || policy.rows_per_thread > t.rows) {
+    return "walks off its tile";
+  }
   if (policy.piece.rows > 0 && policy.rows_per_thread > policy.piece.rows) {
     return "has more rows than registers";
   }
@@ -200,8 +202,7 @@ TEST_CASE("tiles cover every output once, and stage all that it needs", "[window
     if (!flaw.empty()) { FAIL(dwconv::describe(plan) << "\n" << flaw); }
     ++checked;
     joined += plan.window.tile.planes > 1;
-    chunked += plan.window.tile.steps <
-               dwconv::geometry::steps_for(p, plan.window.tile.rows);
+    chunked += plan.window.tile.steps < dwconv::geometry::steps_for(p, plan.window.tile.rows);
     cut_rows += plan.window.tile.rows < dwconv::output_extent(p).height;
     cut_columns += plan.window.tile.columns < dwconv::output_extent(p).width;
   }
@@ -345,8 +346,7 @@ TEST_CASE("where there is little to do, tiles shrink until there are two a multi
           // shortest that a tall filter or a piece in registers takes.
           int const bytes      = static_cast<int>(size_in_bytes(plan.element));
           bool const registers = plan.window.piece.rows > 0;
-          bool const chunked =
-            lay_out_tile(p, plan.window.tile, bytes, 0).chunks > 1;
+          bool const chunked   = lay_out_tile(p, plan.window.tile, bytes, 0).chunks > 1;
           if (!registers && plan.window.rows_per_thread > (chunked ? 16 : 1)) {
             FAIL_CHECK(describe(plan));
           }
@@ -355,4 +355,30 @@ TEST_CASE("where there is little to do, tiles shrink until there are two a multi
     }
   }
   CHECK(enough > small / 3);
+}
+
+TEST_CASE("every piece that is compiled is planned for some width", "[window_tiling]")
+{
+  for (compiled_shape const& shape : dwconv::default_instances::shapes) {
+    if (shape.family != kernel_family::window || shape.any_filter()) { continue; }
+    for (int type = 0; type < 4; ++type) {
+      auto const element = static_cast<dtype>(type);
+      auto const list =
+        dwconv::window_pieces(shape.taps, shape.stride, static_cast<int>(size_in_bytes(element)));
+      for (int i = 0; i < list.count; ++i) {
+        int planned_ones = 0;
+        for (std::int64_t width = 1; width <= 700; ++width) {
+          conv2d_problem const p{.batch    = 8,
+                                 .channels = 64,
+                                 .input    = {40 * shape.stride.height + shape.taps.height,
+                                              (width - 1) * shape.stride.width + shape.taps.width},
+                                 .filter   = shape.taps,
+                                 .stride   = shape.stride};
+          planned_ones += planned_of_known(p, element).window.piece == list.shapes[i];
+        }
+        CAPTURE(describe(shape.taps), describe(shape.stride), name_of(element), i);
+        CHECK(planned_ones > 0);
+      }
+    }
+  }
 }

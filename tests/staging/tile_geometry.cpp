@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tile in shared memory, chunk after chunk: whatever its size and wherever its tensors start, runs
-// keep their distance to 16-byte boundaries, do not touch each other however they are rounded
+// A tile in shared memory, chunk after chunk: whatever its size and wherever its tensors start,
+// runs keep their distance to 16-byte boundaries, do not touch each other however they are rounded
 // outwards, lie in their area, and are where threads look for them.
 #include <algorithm>
 #include <random>
@@ -118,11 +118,12 @@ std::string flaw_of(side<T> const& s, tile_geometry const& g)
       if (memory - s.runs.run(run, s.row) != at - s.runs.place(run, s.row)) {
         return "looks for a row where it is not";
       }
-      if (memory < s.runs.run(run, s.row) ||
-          memory + s.columns > s.runs.run(run, s.row) + count) {
+      if (memory < s.runs.run(run, s.row) || memory + s.columns > s.runs.run(run, s.row) + count) {
         return "has a row outside its run";
       }
-      if (!area.holds({at - s.reach, at + s.columns + s.reach})) { return "reads outside its area"; }
+      if (!area.holds({at - s.reach, at + s.columns + s.reach})) {
+        return "reads outside its area";
+      }
       if (!rows.take({at, at + s.columns})) { return "keeps two rows in one place"; }
     }
   }
@@ -162,7 +163,8 @@ std::string flaw_of_tile(conv2d_problem const& p, tile_geometry const& g, tile_f
     for (int step = c.first_step; step < c.end_step; ++step, ++steps) {
       for (std::int64_t j = 0; j < p.stride.height; ++j) {
         std::int64_t const row = t.row * p.stride.height - p.pad.top + step * p.stride.height + j;
-        bool const used = row < (t.row + t.rows - 1) * p.stride.height - p.pad.top + p.filter.height;
+        bool const used =
+          row < (t.row + t.rows - 1) * p.stride.height - p.pad.top + p.filter.height;
         if (row < 0 || row >= p.input.height || !used) { continue; }
         if (row < c.input_row || row >= c.input_row + c.input_rows) {
           return "does not stage a row that a step takes";
@@ -179,11 +181,28 @@ std::string flaw_of_tile(conv2d_problem const& p, tile_geometry const& g, tile_f
     }
     finished += c.output_rows;
 
-    side<T const> const input{from, x, t.input_plane, t.input_planes, c.input_row, c.input_rows,
-                              t.input_column, t.input_columns, p.input.height, p.input.width,
-                              g.input_plane, g.input_pitch, g.input_slack, g.input_size, overhang};
-    side<T> const output{to, y, t.plane, t.planes, c.output_row, c.output_rows, t.column, t.columns,
-                         out.height, out.width, g.output_plane, g.output_pitch, 0, g.output_size,
+    side<T const> const input{from,           x,
+                              t.input_plane,  t.input_planes,
+                              c.input_row,    c.input_rows,
+                              t.input_column, t.input_columns,
+                              p.input.height, p.input.width,
+                              g.input_plane,  g.input_pitch,
+                              g.input_slack,  g.input_size,
+                              overhang};
+    side<T> const output{to,
+                         y,
+                         t.plane,
+                         t.planes,
+                         c.output_row,
+                         c.output_rows,
+                         t.column,
+                         t.columns,
+                         out.height,
+                         out.width,
+                         g.output_plane,
+                         g.output_pitch,
+                         0,
+                         g.output_size,
                          0};
     if (auto const flaw = flaw_of(input, g); !flaw.empty()) { return "x " + flaw; }
     if (auto const flaw = flaw_of(output, g); !flaw.empty()) { return "y " + flaw; }
@@ -221,7 +240,7 @@ tile_shape any_tile(std::mt19937_64& random, conv2d_problem const& p, int piece)
   tile_shape tile{};
   tile.rows = static_cast<int>(random() % 3 == 0 ? out.height : between(random, 1, out.height));
   bool const full_rows = random() % 3 != 0;
-  tile.columns = static_cast<int>(full_rows ? out.width : between(random, 1, out.width));
+  tile.columns         = static_cast<int>(full_rows ? out.width : between(random, 1, out.width));
   if (tile.columns == out.width) { tile.planes = static_cast<int>(between(random, 1, 12)); }
   tile.steps = static_cast<int>(dwconv::geometry::steps_for(p, tile.rows));
   std::int64_t const most =
@@ -254,16 +273,15 @@ TEST_CASE("chunks of tiles of any size lie in their areas, rows where threads lo
   std::mt19937_64 random{11};
   int checked = 0, windows = 0, chunked = 0, many = 0, joined_chunks = 0, mid_group = 0;
   for (int i = 0; i < 12'000; ++i) {
-    conv2d_problem const p{.batch      = between(random, 1, 2),
-                           .channels   = between(random, 1, 5),
-                           .multiplier = between(random, 1, 4),
-                           .input      = {between(random, 1, 30), between(random, 1, 40)},
-                           .filter     = {between(random, 1, 7), between(random, 1, 7)},
-                           .stride     = {between(random, 1, 4), between(random, 1, 3)},
-                           .pad        = {between(random, 0, i % 5 == 0 ? 40 : 9),
-                                          between(random, 0, i % 7 == 0 ? 40 : 9),
-                                          between(random, 0, i % 3 == 0 ? 64 : 5),
-                                          between(random, 0, i % 4 == 0 ? 64 : 5)}};
+    conv2d_problem const p{
+      .batch      = between(random, 1, 2),
+      .channels   = between(random, 1, 5),
+      .multiplier = between(random, 1, 4),
+      .input      = {between(random, 1, 30), between(random, 1, 40)},
+      .filter     = {between(random, 1, 7), between(random, 1, 7)},
+      .stride     = {between(random, 1, 4), between(random, 1, 3)},
+      .pad = {between(random, 0, i % 5 == 0 ? 40 : 9), between(random, 0, i % 7 == 0 ? 40 : 9),
+              between(random, 0, i % 3 == 0 ? 64 : 5), between(random, 0, i % 4 == 0 ? 64 : 5)}};
     if (!dwconv::validate(p).ok()) { continue; }
     int const bytes       = 2 << (i % 3);
     tile_shape const tile = any_tile(random, p, 16 / bytes);
@@ -321,11 +339,8 @@ TEST_CASE("an input row reaches as many output rows as the filter is strides hig
 {
   for (std::int64_t filter = 1; filter <= 9; ++filter) {
     for (std::int64_t stride = 1; stride <= 5; ++stride) {
-      conv2d_problem const p{.batch    = 1,
-                             .channels = 1,
-                             .input    = {100, 9},
-                             .filter   = {filter, 1},
-                             .stride   = {stride, 1}};
+      conv2d_problem const p{
+        .batch = 1, .channels = 1, .input = {100, 9}, .filter = {filter, 1}, .stride = {stride, 1}};
       std::int64_t most = 0;
       for (std::int64_t row = 20; row < 40; ++row) {
         std::int64_t reached = 0;
@@ -346,7 +361,7 @@ TEST_CASE("planes of more than 2^31 elements keep their rows' distance to a boun
     .batch = 1, .channels = 3, .input = {100'000, 70'001}, .filter = {3, 3}, .pad = {1, 1, 1, 1}};
   tile_frame const f{p};
   for (tile_shape const tile : {tile_shape{1, 16, 501, 4}, tile_shape{1, 8, 70'001, 4}}) {
-    tile_geometry const g = dwconv::lay_out_tile(p, tile, 4, 9);
+    tile_geometry const g        = dwconv::lay_out_tile(p, tile, 4, 9);
     std::int32_t const per_plane = g.strips.divisor() * g.windows.divisor();
     for (std::int32_t index = 2 * per_plane; index < 3 * per_plane; index += per_plane / 97 + 1) {
       std::string const flaw = flaw_of_tile<float>(p, g, f, index, 9, {1, 2});
