@@ -240,7 +240,7 @@ TEST_CASE("whatever the tile", "[window_chunks]")
   auto const shapes = window_shapes();
   dice random{23};
   int tried = 0, chunked = 0, many = 0, cut_columns = 0, joined = 0;
-  for (std::size_t i = 0; i < 3000; ++i) {
+  for (std::size_t i = 0; i < 1000; ++i) {
     auto const& shape = shapes[static_cast<std::size_t>(random.between(0, 7))];
     auto const pad    = [&](std::int64_t most) { return random.between(0, most); };
     conv2d_problem const p =
@@ -298,9 +298,9 @@ TEST_CASE("whatever the tile", "[window_chunks]")
     cut_columns += cut;
     joined += wanted.tile.planes > 1;
   }
-  CHECK(tried > 1500);
-  CHECK(chunked > 400);
-  CHECK(many > 100);
-  CHECK(cut_columns > 300);
-  CHECK(joined > 500);
+  CHECK(tried > 500);
+  CHECK(chunked > 150);
+  CHECK(many > 40);
+  CHECK(cut_columns > 100);
+  CHECK(joined > 150);
 }

@@ -46,10 +46,10 @@ struct mover_door {
       dwconv::window_params<T> const params{plan.problem, tensors, plan.window};
       cudaError_t const error = dwconv::launch(&dwconv::window_forward_kernel<config, identity>,
                                                shape, stream, params, identity{});
-      return {
-        .code = error == cudaSuccess ? dwconv::status_code::ok : dwconv::status_code::cuda_error,
-        .cuda = error,
-        .argument = "launch"};
+      return error == cudaSuccess
+               ? status{}
+               : status{
+                   .code = dwconv::status_code::cuda_error, .cuda = error, .argument = "launch"};
     } else {
       return {.code = dwconv::status_code::mismatch, .argument = "piece"};
     }
