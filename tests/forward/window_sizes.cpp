@@ -51,6 +51,7 @@ TEST_CASE("outputs of every height and width around the ends of tiles", "[window
 {
   auto const shapes = window_shapes();
   std::size_t next  = 0;
+  int tried         = 0;
   for (std::int64_t const height : {1, 7, 8, 15, 16, 17, 33}) {
     for (std::int64_t const width :
          {1, 2, 5, 6, 7, 31, 224, 225, 447, 448, 449, 672, 673, 700, 961}) {
@@ -58,11 +59,15 @@ TEST_CASE("outputs of every height and width around the ends of tiles", "[window
       for (int again = 0; again < 2; ++again, next += 3) {
         auto const& shape = shapes[(next / 2 + next / 10) % shapes.size()];
         auto const edge   = static_cast<std::int64_t>(next % 2);
-        CHECK(same_as_direct(
-          next, problem_with_output(shape, {height, width}, {edge, 1 - edge, edge, 1 - edge})));
+        conv2d_problem const p =
+          problem_with_output(shape, {height, width}, {edge, 1 - edge, edge, 1 - edge});
+        if (!dwconv::validate(p).ok()) { continue; }  // one row of padding under one tap
+        CHECK(same_as_direct(next, p));
+        ++tried;
       }
     }
   }
+  CHECK(tried > 180);
 }
 
 TEST_CASE("many small planes, not a multiple of what a tile holds", "[window_sizes]")
