@@ -72,20 +72,38 @@ TEST_CASE("a plan of the window family is described with its tile", "[describe]"
     .batch = 2, .channels = 3, .input = {256, 512}, .filter = {3, 3}, .pad = {1, 1, 1, 1}};
   dwconv::forward_plan const plan = planned(large);
   REQUIRE(plan.family == dwconv::kernel_family::window);
-  auto const number = [](auto value) { return std::to_string(value); };
-  CHECK(describe(plan) == "forward float32 " + describe(large) +
-                            "\n"
-                            "  family window: reads x once, in tiles\n"
-                            "  not direct: takes every problem\n"
-                            "  compiled for filter 3x3, stride 1x1\n"
-                            "  tile of 1 planes of x, " +
-                            number(plan.window.tile.rows) + " rows by " +
-                            number(plan.window.tile.columns) + " columns of y, at most " +
-                            number(plan.window.rows_per_thread) + " rows a thread\n  " +
-                            number(plan.blocks) + " blocks of " + number(plan.threads) +
-                            " threads, " + number(plan.shared_bytes) +
-                            " bytes of shared memory each\n"
-                            "  at least 3145836 bytes read and 3145728 written\n");
+  auto const number        = [](auto value) { return std::to_string(value); };
+  std::string const chunks = number(lay_out_tile(plan.problem, plan.window.tile, 4, 0).chunks);
+  CHECK(describe(plan) ==
+        "forward float32 " + describe(large) +
+          "\n"
+          "  family window: reads x once, in tiles\n"
+          "  not direct: takes every problem\n"
+          "  compiled for filter 3x3, stride 1x1\n"
+          "  tile of " +
+          number(plan.window.tile.planes) + " planes of y, " + number(plan.window.tile.rows) +
+          " rows by " + number(plan.window.tile.columns) + " columns, in " + chunks +
+          (chunks == "1" ? " chunk" : " chunks") + "; at most " +
+          number(plan.window.rows_per_thread) + " rows by " + number(plan.window.piece.columns) +
+          " columns a thread\n  " + number(plan.blocks) + " blocks of " + number(plan.threads) +
+          " threads, " + number(plan.shared_bytes) +
+          " bytes of shared memory each\n"
+          "  at least 3145836 bytes read and 3145728 written\n");
+}
+
+TEST_CASE("a tile is described with its chunks, one or several", "[describe]")
+{
+  conv2d_problem const large{
+    .batch = 2, .channels = 3, .input = {256, 512}, .filter = {3, 3}, .pad = {1, 1, 1, 1}};
+  dwconv::forward_plan plan = planned(large);
+  plan.window               = {.tile            = {.planes = 5, .rows = 16, .columns = 512, .steps = 18},
+                               .piece           = {7, 0},
+                               .rows_per_thread = 8};
+  CHECK(
+    describe(plan).find("\n  tile of 5 planes of y, 16 rows by 512 columns, in 1 chunk; at most "
+                        "8 rows by 7 columns a thread\n") != std::string::npos);
+  plan.window.tile.steps = 4;
+  CHECK(describe(plan).find(" columns, in 5 chunks; at most ") != std::string::npos);
 }
 
 TEST_CASE("a plan for any filter is described with images, channels, rows and columns",

@@ -18,6 +18,10 @@ static_assert(made_by_the_compiler.family == kernel_family::window);
 constexpr forward_plan direct_by_the_compiler =
   planned(problem, dwconv::dtype::float32, kernel_family::direct);
 static_assert(direct_by_the_compiler.outcome.ok());
+constexpr forward_plan chunked_by_the_compiler =
+  planned({.batch = 1, .channels = 1, .input = {999, 9999}, .filter = {5, 5}, .pad = {2, 2, 2, 2}});
+static_assert(chunked_by_the_compiler.family == kernel_family::window);
+static_assert(chunked_by_the_compiler.window.tile.steps < chunked_by_the_compiler.window.tile.rows);
 static_assert(direct_by_the_compiler.blocks == 2 * 8 * 32 * 32 / 256);
 static_assert(std::is_trivially_copyable_v<forward_plan>, "plain data");
 
@@ -60,6 +64,9 @@ TEST_CASE("plans that differ in anything are not equal", "[purity]")
   CHECK(differs([](auto& p) { ++p.window.tile.planes; }));
   CHECK(differs([](auto& p) { ++p.window.tile.rows; }));
   CHECK(differs([](auto& p) { ++p.window.tile.columns; }));
+  CHECK(differs([](auto& p) { ++p.window.tile.steps; }));
+  CHECK(differs([](auto& p) { ++p.window.piece.columns; }));
+  CHECK(differs([](auto& p) { ++p.window.piece.rows; }));
   CHECK(differs([](auto& p) { ++p.window.rows_per_thread; }));
   CHECK(differs([](auto& p) { p.window.threads += 32; }));
   CHECK(differs([](auto& p) { ++p.blocks; }));

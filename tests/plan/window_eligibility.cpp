@@ -61,7 +61,7 @@ TEST_CASE("the window family takes its filters, for every type, and is preferred
       CHECK(window_verdict(plan).reason == std::string{"reads x once, in tiles"});
       ++taken;
     }
-    CHECK(taken == 5);
+    CHECK(taken == 8);
   }
 }
 
@@ -127,29 +127,57 @@ TEST_CASE("padding beside a row is taken up to a width, above and below any",
   CHECK(obstacle([](auto& p) { p.pad.right = 65; }) == too_wide);
 }
 
-TEST_CASE("a tile that shared memory does not hold is declined", "[window_eligibility]")
+TEST_CASE("outputs of one channel do not make a tile larger", "[window_eligibility]")
 {
-  std::string const too_large = "a tile does not fit in shared memory";
   for (std::int64_t const multiplier : {1 << 10, 1 << 16, 1 << 20, 1 << 24}) {
     CHECK(obstacle([&](auto& p) {
+            p.batch      = 1;
             p.channels   = 1;
             p.multiplier = multiplier;
             p.input      = {64, 64};
-          }) == too_large);
+          }).empty());
   }
-  dwconv::device_facts facts   = dwconv::h200_facts;
-  facts.shared_bytes_per_block = 4096;
-  conv2d_problem large         = usual;
-  large.input                  = {200, 640};
-  auto const plan = dwconv::plan_forward(large, dtype::float64, facts, shapes_of_known_filters);
-  CHECK(plan.family == kernel_family::direct);
-  CHECK(window_verdict(plan).reason == too_large);
+}
 
-  facts.shared_bytes_per_block = planned_of_known(usual).shared_bytes;
-  auto const shapes            = std::span{shapes_of_known_filters};
-  CHECK(plan_forward(usual, dtype::float32, facts, shapes).family == kernel_family::window);
-  facts.shared_bytes_per_block -= 1;
-  CHECK(plan_forward(usual, dtype::float32, facts, shapes).family == kernel_family::direct);
+TEST_CASE("where shared memory is small so are tiles, until it holds none", "[window_eligibility]")
+{
+  dwconv::device_facts facts = dwconv::h200_facts;
+  auto const shapes          = std::span{shapes_of_known_filters};
+  conv2d_problem large       = usual;
+  large.input                = {200, 640};
+  int const wanted           = planned_of_known(large, dtype::float64).shared_bytes;
+  for (int const limit : {wanted, wanted - 1, wanted / 2, 16384, 8192}) {
+    facts.shared_bytes_per_block = limit;
+    auto const plan              = plan_forward(large, dtype::float64, facts, shapes);
+    CHECK(plan.family == kernel_family::window);
+    CHECK(plan.shared_bytes <= limit);
+    CHECK((limit < wanted) == (plan.shared_bytes < wanted));
+  }
+  for (int const limit : {0, 128, 512}) {
+    facts.shared_bytes_per_block = limit;
+    auto const plan              = plan_forward(large, dtype::float64, facts, shapes);
+    CHECK(plan.family == kernel_family::direct);
+    CHECK(window_verdict(plan).reason == std::string{"a tile does not fit in shared memory"});
+  }
+}
+
+TEST_CASE("steps of more rows than a warp has lanes are declined where rows are cut",
+          "[window_eligibility]")
+{
+  auto const verdict_for = [](std::int64_t stride, dtype type, std::int64_t width) {
+    dwconv::compiled_shape const shapes[] = {{kernel_family::window, {3, 3}, {stride, 1}}};
+    conv2d_problem const p{
+      .batch = 1, .channels = 1, .input = {400, width}, .filter = {3, 3}, .stride = {stride, 1}};
+    return window_verdict(plan_forward(p, type, dwconv::h200_facts, shapes));
+  };
+  std::string const too_many = "its steps have more rows than a warp has lanes";
+  CHECK(verdict_for(4, dtype::float16, 4000).eligible);
+  CHECK(verdict_for(5, dtype::float16, 4000).reason == too_many);
+  CHECK(verdict_for(5, dtype::float16, 40).eligible);
+  CHECK(verdict_for(8, dtype::float32, 4000).eligible);
+  CHECK(verdict_for(9, dtype::float32, 4000).reason == too_many);
+  CHECK(verdict_for(16, dtype::float64, 4000).eligible);
+  CHECK(verdict_for(17, dtype::float64, 4000).reason == too_many);
 }
 
 TEST_CASE("more tiles than one launch has blocks are declined", "[window_eligibility]")

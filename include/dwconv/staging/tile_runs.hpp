@@ -89,7 +89,10 @@ template <typename T>
 template <typename T>
 class plane_place {
  public:
-  /// @param plane Of the tile's planes, as the runs count them.
+  /// @param runs         Of the tile, in one tensor.
+  /// @param whole_planes As the geometry has it.
+  /// @param plane        Of the tile's planes, as the runs count them.
+  /// @param plane_size   From one plane to the next in an area of whole planes.
   DWCONV_HOST_DEVICE plane_place(tile_runs<T> const& runs, bool whole_planes, int plane,
                                  int plane_size)
     : offset_{whole_planes ? plane * plane_size : plane * runs.area_stride},

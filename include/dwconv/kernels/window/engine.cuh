@@ -107,9 +107,12 @@ class sliding_window : public window_columns_state<Config> {
   /// Walks from where it is to step `until`.
   ///
   /// @param staged  Row max(row, 0) of x at the thread's first column.
+  /// @param pitch   From one staged row to the next.
   /// @param row     Input row that the next step begins with; may lie above the image.
   /// @param row_end Rows 0 to row_end - 1 are on the image and staged as far as steps before
   /// `until` take them.
+  /// @param until   Step to stop before.
+  /// @param retire  Given each row of sums that is finished.
   template <typename Retire>
   __device__ void walk(T const* staged, int pitch, int row, int row_end, int until,
                        Retire& retire)

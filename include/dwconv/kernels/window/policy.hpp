@@ -27,17 +27,17 @@ struct window_policy {
 /// Most threads of a block, which bounds the registers a thread may have.
 inline constexpr int window_threads = 128;
 
-/// The pieces that are compiled for a filter, the preferred first, and what another costs more than
-/// it per output, in 1/1000.
-///
-/// Columns are odd where an element fills a bank of shared memory or two, so that neighbouring
-/// threads meet different banks; for half types an odd number of pairs.
+/// Pieces, the preferred first, and what another costs more than it per output, in 1/1000.
 struct window_piece_list {
   window_piece_shape shapes[4];
   int extra_cost[4];
   int count;
 };
 
+/// The pieces that are compiled for a filter.
+///
+/// Columns are odd where an element fills a bank of shared memory or two, so that neighbouring
+/// threads meet different banks; for half types an odd number of pairs.
 [[nodiscard]] constexpr window_piece_list window_pieces(extent2 filter, extent2 stride,
                                                         int element_bytes) noexcept
 {
