@@ -97,9 +97,9 @@ inline constexpr int runtime_window_sizes = 4;
 [[nodiscard]] constexpr runtime_window_size runtime_window_size_of(int number,
                                                                    int element_bytes) noexcept
 {
-  constexpr runtime_window_size of_float[]  = {{4, 7, 6}, {8, 5, 6}, {16, 3, 5}, {32, 3, 3}};
-  constexpr runtime_window_size of_half[]   = {{4, 6, 6}, {8, 6, 5}, {16, 2, 5}, {32, 2, 3}};
-  constexpr runtime_window_size of_double[] = {{4, 3, 5}, {8, 3, 4}, {16, 1, 5}, {32, 1, 4}};
+  constexpr runtime_window_size of_float[]  = {{4, 7, 5}, {8, 5, 5}, {16, 3, 4}, {32, 3, 3}};
+  constexpr runtime_window_size of_half[]   = {{4, 6, 5}, {8, 6, 4}, {16, 2, 5}, {32, 2, 3}};
+  constexpr runtime_window_size of_double[] = {{4, 3, 5}, {8, 3, 3}, {16, 1, 5}, {32, 1, 3}};
   return element_bytes == 2   ? of_half[number]
          : element_bytes == 8 ? of_double[number]
                               : of_float[number];
@@ -123,6 +123,10 @@ inline constexpr int runtime_window_most_live = 32;
   int const apart = std::max(most / 8, 1);
   return (live + apart - 1) / apart * apart;
 }
+
+/// Rows of sums up to which neighbouring taps are taken in fours, which share what they read of x:
+/// more rows make more of each element, and leave no registers for it.
+inline constexpr int runtime_window_most_fours = 8;
 
 /// How a thread walks down a filter known at run time: in steps, one an output row of its. A dilated
 /// filter's taps are neighbours if rows of x between them are left out, and with them the output
@@ -165,7 +169,8 @@ struct runtime_window_filter {
   {
     runtime_window_walk const walk{p};
     int const width = static_cast<int>(p.filter.width);
-    bool const near = p.dilation.width == 1 && p.stride.width == 1;
+    bool const near = p.dilation.width == 1 && p.stride.width == 1 &&
+                      walk.live <= runtime_window_most_fours;
     rows   = runtime_window_rows(runtime_window_for(walk.live, element_bytes).live, walk.live);
     single = near ? (width - 1) % 4 + 1 : width;
     lead   = (4 - single % 4) % 4 * rows;

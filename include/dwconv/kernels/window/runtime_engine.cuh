@@ -72,6 +72,7 @@ class runtime_window {
   static constexpr int columns   = Config::columns_per_thread;
   static constexpr int most_live = Config::live;
   static constexpr bool near     = Config::stride_width == 1;
+  static constexpr bool in_fours = near && most_live <= runtime_window_most_fours;
 
   /// @param filter The plane's, staged.
   /// @param row    Input row that the walk begins with; may lie above the image, whose rows, as far
@@ -226,7 +227,7 @@ class runtime_window {
       read<columns>(row, column, x);
       add_taps<Rows, 1, false>(x, filter);
     }
-    if constexpr (near) {
+    if constexpr (in_fours) {
       row += 1;
       column += 1;
       filter += Rows;
@@ -246,15 +247,15 @@ class runtime_window {
   template <int Count>
   __device__ void read(T const* row, int column, sum (&x)[Count])
   {
-    int const apart = near ? 1 : p_.stride_width;
-    if (column >= 0 && column < width_ - (Count - 1) * apart) {
+    int const step = near ? 1 : p_.stride_width;
+    if (column >= 0 && column < width_ - (Count - 1) * step) {
 #pragma unroll
-      for (int v = 0; v < Count; ++v) { x[v] = to_sum(row[v * apart]); }
+      for (int v = 0; v < Count; ++v) { x[v] = to_sum(row[v * step]); }
     } else {
 #pragma unroll
       for (int v = 0; v < Count; ++v) {
-        int const here = column + v * apart;
-        x[v]           = here >= 0 && here < width_ ? to_sum(row[v * apart]) : sum(0);
+        int const here = column + v * step;
+        x[v]           = here >= 0 && here < width_ ? to_sum(row[v * step]) : sum(0);
       }
     }
   }

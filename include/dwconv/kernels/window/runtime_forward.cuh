@@ -111,19 +111,33 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
     epilogue};
   block_sync();  // filters are staged, and nobody waits on a barrier that is not set up
 
+  // What is the same for the whole block is worked out again in each chunk, which is cheaper than
+  // to keep it beside the sums.
+  auto const tile_again = [&] {
+    return tile_position::of(g, f, opaque(static_cast<std::int32_t>(blockIdx.x)));
+  };
 #pragma unroll 1
   for (int k = 0; k < g.chunks; ++k) {
-    tile_chunk const chunk = tile.chunk(g, f, k);
     staging.wait(k);
     if (steps > 0) {
+      tile_chunk const chunk = tile_again().chunk(g, f, k);
       retire.kept = output_stage(k) + kept_from + kept.past(kept_alignment, chunk.output_row);
       window.walk(input_stage(k) + staged_from + staged.past(staged_alignment, chunk.input_row),
                   chunk.input_row, min(chunk.end_step, steps), retire);
     }
     store::finish();
     block_sync();
-    store::start(k, target, chunk.output_row, chunk.output_rows, output_stage(k));
-    start(k + tile_stages);
+    tile_position const here = tile_again();
+    tile_chunk const chunk   = here.chunk(g, f, k);
+    store::start(k, output_runs(p.y, g, f, here), chunk.output_row, chunk.output_rows,
+                 output_stage(k));
+    if (k + tile_stages < g.chunks) {
+      tile_chunk const next = here.chunk(g, f, k + tile_stages);
+      load{barriers, input_runs(p.x, g, f, here), {p.x, p.x_end}, resumed{}}.start(
+        k + tile_stages, next.input_row, next.input_rows, input_stage(k + tile_stages));
+    } else {
+      staging.skip();
+    }
   }
   store::drain();
 }
