@@ -83,38 +83,50 @@ constexpr void join_planes(conv2d_problem const& p, window_policy& policy, int e
                                                   window_piece_shape piece, int walk,
                                                   int element_bytes) noexcept
 {
-  extent2 const out               = output_extent(p);
+  extent2 const out  = output_extent(p);
+  extent2 const span = filter_span(p);
   runtime_window_walk const steps{p};
-  std::int64_t const across       = geometry::divide_up(out.width, piece.columns);
   auto const of = [&](std::int64_t rows, std::int64_t columns) {
     window_policy policy{};
-    policy.piece        = piece;
-    policy.tile.rows    = static_cast<int>(rows);
-    policy.tile.columns = static_cast<int>(columns);
+    policy.piece                = piece;
+    policy.tile.rows            = static_cast<int>(rows);
+    policy.tile.columns         = static_cast<int>(columns);
     std::int64_t const residues = std::min<std::int64_t>(steps.phases, rows);
     policy.rows_per_thread =
-      window_tiles::even_part(geometry::divide_up(rows, residues), std::max(walk, 1));
+      window_tiles::even_part(geometry::divide_up(rows, residues), walk);
     policy.tile.steps = static_cast<int>(geometry::steps_for(p, rows));
     return policy;
   };
-  auto const fits = [&](window_policy const& policy) {
-    bool const whole = policy.tile.columns == out.width;
+  // Of 1000: what is staged, and the steps that threads take, for each output.
+  auto const cost = [&](window_policy const& policy) {
+    std::int64_t const rows    = policy.tile.rows;
+    std::int64_t const columns = policy.tile.columns;
     std::int64_t const met =
-      (policy.tile.rows - 1) * p.stride.height + filter_span(p).height;
+      std::min((rows - 1) * p.stride.height + span.height, p.input.height);
+    std::int64_t const met_across =
+      std::min((columns - 1) * p.stride.width + span.width, p.input.width);
+    std::int64_t const busy  = pieces_of(p, policy);
+    std::int64_t const lanes = geometry::divide_up(busy, window_tiles::warp_size) *
+                               window_tiles::warp_size;
+    std::int64_t const taken = lanes * piece.columns * (policy.rows_per_thread + steps.live - 1);
+    return 1000 * met * met_across / (rows * columns) + 500 * taken / (rows * columns);
+  };
+  auto const fits = [&](window_policy const& policy) {
+    std::int64_t const met = (policy.tile.rows - 1) * p.stride.height + span.height;
     return pieces_of(p, policy) <= window_threads &&
            shared_bytes(p, policy, element_bytes) <= one_chunk_bytes &&
-           (whole || (met <= most_runs && policy.tile.rows <= most_runs));
+           (policy.tile.columns == out.width || met <= most_runs);
   };
-  for (std::int64_t columns = out.width;;) {
-    // Fewer rows, until they fit; first with longer walks.
-    for (std::int64_t parts = 1; parts <= out.height; parts *= 2) {
-      window_policy const policy = of(geometry::divide_up(out.height, parts), columns);
-      if (fits(policy)) { return policy; }
+  window_policy best = of(1, std::min<std::int64_t>(out.width, piece.columns));
+  bool found         = false;
+  for (std::int64_t wide = out.width;;) {
+    for (std::int64_t parts = 1; parts <= out.height; parts += 1 + parts / 4) {
+      window_policy const policy = of(geometry::divide_up(out.height, parts), wide);
+      if (fits(policy) && (!found || cost(policy) < cost(best))) { best = policy, found = true; }
     }
-    if (columns <= piece.columns) { return of(1, columns); }
-    columns = geometry::divide_up(columns, 2 * piece.columns) * piece.columns;
+    if (wide <= piece.columns) { return best; }
+    wide = geometry::divide_up(wide, 2 * piece.columns) * piece.columns;
   }
-  return of(1, across);
 }
 
 }  // namespace runtime_window_tiles
@@ -176,7 +188,8 @@ namespace runtime_window_tiles {
 /// Instructions of one output that this kernel and the one for any filter spend, in tenths; counted
 /// in what the compiler makes of them for sm_90.
 inline constexpr std::int64_t per_output       = 120;
-inline constexpr std::int64_t per_tap_across   = 25;
+inline constexpr std::int64_t per_tap_across   = 25;  ///< One by one,
+inline constexpr std::int64_t per_tap_in_fours = 7;   ///< and in fours.
 inline constexpr std::int64_t per_tap          = 10;
 inline constexpr std::int64_t per_row_and_tap  = 30;  ///< Shared by a thread's columns,
 inline constexpr std::int64_t per_live_row     = 20;  ///< as these.
@@ -191,9 +204,12 @@ inline constexpr std::int64_t few_taps = 24;
 {
   std::int64_t const taps = p.filter.height * p.filter.width;
   if (taps <= few_taps) { return true; }
+  runtime_window_filter const filter{p, element_bytes};
+  std::int64_t const across = per_tap_across * filter.single +
+                              per_tap_in_fours * (p.filter.width - filter.single);
   int const live             = runtime_window_walk{p}.live;
   std::int64_t const columns = runtime_window_for(live, element_bytes).columns;
-  std::int64_t const here    = per_output + per_tap_across * p.filter.width + per_tap * taps +
+  std::int64_t const here    = per_output + across + per_tap * taps +
                             (per_row_and_tap * taps + per_live_row * live) / columns;
   return here < any_per_output + any_per_tap * taps;
 }
