@@ -97,9 +97,9 @@ inline constexpr int runtime_window_sizes = 4;
 [[nodiscard]] constexpr runtime_window_size runtime_window_size_of(int number,
                                                                    int element_bytes) noexcept
 {
-  constexpr runtime_window_size of_float[]  = {{4, 7, 5}, {8, 5, 4}, {16, 3, 4}, {32, 3, 3}};
-  constexpr runtime_window_size of_half[]   = {{4, 7, 5}, {8, 6, 4}, {16, 2, 5}, {32, 2, 3}};
-  constexpr runtime_window_size of_double[] = {{4, 3, 5}, {8, 3, 3}, {16, 1, 5}, {32, 1, 3}};
+  constexpr runtime_window_size of_float[]  = {{4, 7, 5}, {8, 5, 4}, {16, 3, 4}, {32, 3, 2}};
+  constexpr runtime_window_size of_half[]   = {{4, 7, 5}, {8, 6, 4}, {16, 2, 5}, {32, 2, 2}};
+  constexpr runtime_window_size of_double[] = {{4, 3, 5}, {8, 3, 3}, {16, 1, 4}, {32, 1, 2}};
   return element_bytes == 2   ? of_half[number]
          : element_bytes == 8 ? of_double[number]
                               : of_float[number];
