@@ -16,7 +16,7 @@
   std::vector<dwconv::compiled_shape> shapes;
   for (dwconv::compiled_shape const& shape : dwconv::default_instances::shapes) {
     bool const window = shape.family == dwconv::kernel_family::window;
-    if (window && !shape.any_filter()) { shapes.push_back(shape); }
+    if (window && shape.taps.height > 0) { shapes.push_back(shape); }
   }
   return shapes;
 }
@@ -44,15 +44,15 @@ struct plane_counts {
 }
 
 /// The window family gives the bits that the direct family gives, and writes nothing else.
-template <typename T, typename Door = family_door>
+template <typename T, typename Door = family_door, typename Direct = family_door>
 [[nodiscard]] agreement same_as_direct(dwconv::conv2d_problem const& problem,
-                                       misalignment misalign = {},
-                                       Door const& door      = {dwconv::kernel_family::window})
+                                       misalignment misalign     = {},
+                                       Door const& door          = {dwconv::kernel_family::window},
+                                       Direct const& direct_door = {dwconv::kernel_family::direct})
 {
-  using dwconv::kernel_family;
   auto const c           = real_case<T>(problem, 17);
   aftermath<T> window    = run_case(c, door, misalign);
-  aftermath<T> direct    = run_case(c, family_door{kernel_family::direct}, misalign);
+  aftermath<T> direct    = run_case(c, direct_door, misalign);
   std::string const what = std::string{name_of(dwconv::dtype_of<T>)} + " " + describe(problem);
   if (!window.outcome.ok()) { return {what + ": " + window.outcome.message()}; }
   if (!direct.outcome.ok()) { return {what + ": direct: " + direct.outcome.message()}; }

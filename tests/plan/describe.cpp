@@ -110,7 +110,7 @@ TEST_CASE("a plan for any filter is described with images, channels, rows and co
           "[describe]")
 {
   conv2d_problem const small{
-    .batch = 2, .channels = 40, .input = {7, 7}, .filter = {3, 5}, .pad = {1, 1, 2, 2}};
+    .batch = 2, .channels = 40, .input = {7, 7}, .filter = {13, 13}, .pad = {6, 6, 6, 6}};
   dwconv::forward_plan const plan = planned(small);
   REQUIRE(plan.compiled.any_filter());
   dwconv::lattice_tile const tile = plan.any_filter.tile;
@@ -121,6 +121,19 @@ TEST_CASE("a plan for any filter is described with images, channels, rows and co
                             "  tile of " +
                             number(tile.images) + " images, " + number(tile.channels) +
                             " channels, 7 rows by 7 columns of y\n") != std::string::npos);
+}
+
+TEST_CASE("a plan of a window for filters known at run time says that it slides", "[describe]")
+{
+  conv2d_problem const small{
+    .batch = 2, .channels = 40, .input = {7, 7}, .filter = {3, 5}, .pad = {1, 1, 2, 2}};
+  dwconv::forward_plan const plan = planned(small);
+  REQUIRE(plan.compiled.slides);
+  CHECK(describe(plan).find("  compiled for filter any, stride any, which a window slides along\n"
+                            "  tile of " +
+                            std::to_string(plan.window.tile.planes) + " planes of y, " +
+                            std::to_string(plan.window.tile.rows) +
+                            " rows by 7 columns, in 1 chunk; at most ") != std::string::npos);
 }
 
 TEST_CASE("no plan is described by the reason", "[describe]")

@@ -34,6 +34,18 @@ template <element T>
   }
 }
 
+/// sum + x * weight in one rounding on a GPU, whatever surrounds it, so that every kernel gets the
+/// same bits.
+template <typename Sum>
+[[nodiscard]] DWCONV_HOST_DEVICE inline Sum multiply_add(Sum x, Sum weight, Sum sum)
+{
+#ifdef __CUDA_ARCH__
+  return fma(x, weight, sum);
+#else
+  return sum + x * weight;
+#endif
+}
+
 /// A number that the compiler takes as it comes: it neither works it out again where it is used,
 /// nor remembers the comparison that a mask was made from and branches on that.
 template <typename Word>

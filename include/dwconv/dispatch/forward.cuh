@@ -9,6 +9,7 @@
 #include <dwconv/kernels/any_filter/forward.cuh>
 #include <dwconv/kernels/direct/forward.cuh>
 #include <dwconv/kernels/window/forward.cuh>
+#include <dwconv/kernels/window/runtime_forward.cuh>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/problem/tensors.hpp>
 
@@ -96,6 +97,33 @@ template <typename T, typename Epilogue>
                 call.epilogue);
 }
 
+template <typename Config, typename T, typename Epilogue>
+[[nodiscard]] cudaError_t launch_runtime_window(forward_call<T, Epilogue> const& call)
+{
+  launch_shape const shape{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
+                           .block        = dim3(static_cast<unsigned>(call.plan.threads)),
+                           .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};
+  runtime_window_params<T> const params{call.plan.problem, call.tensors, call.plan.window};
+  return launch(&runtime_window_forward_kernel<Config, Epilogue>, shape, call.stream, params,
+                call.epilogue);
+}
+
+/// Launches the window kernel for filters of run time with the planned rows of sums.
+template <int Size = 0, typename T, typename Epilogue>
+[[nodiscard]] cudaError_t choose_runtime_window(forward_call<T, Epilogue> const& call)
+{
+  if constexpr (Size < runtime_window_sizes) {
+    if (call.plan.window.live != runtime_window_size_of(Size, sizeof(T)).live) {
+      return choose_runtime_window<Size + 1>(call);
+    }
+    return call.plan.problem.stride.width == 1
+             ? launch_runtime_window<runtime_window_config<T, Size, 1>>(call)
+             : launch_runtime_window<runtime_window_config<T, Size, 0>>(call);
+  } else {
+    return cudaErrorInvalidValue;
+  }
+}
+
 template <typename Instance, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t launch_instance(forward_call<T, Epilogue> const& call)
 {
@@ -106,6 +134,8 @@ template <typename Instance, typename T, typename Epilogue>
     } else {
       return cudaErrorInvalidValue;  // never planned
     }
+  } else if constexpr (Instance::shape.slides) {
+    return choose_runtime_window(call);
   } else if constexpr (Instance::family == kernel_family::window && Instance::shape.any_filter()) {
     return launch_any_filter(call);
   } else if constexpr (Instance::family == kernel_family::window) {

@@ -31,6 +31,14 @@ using window_instance = instance<kernel_family::window, Taps, Stride>;
 /// types only.
 template <static_taps Taps, static_stride Stride>
 using toeplitz_instance = instance<kernel_family::toeplitz, Taps, Stride>;
+/// Kernels of the window family for any filter and stride that slide a window of a size known at
+/// run time.
+struct runtime_window_instance {
+  using taps                            = any_taps;
+  using stride                          = any_stride;
+  static constexpr kernel_family family = kernel_family::window;
+  static constexpr compiled_shape shape{family, taps::extent, stride::extent, true};
+};
 /// A kernel of the direct family; zeros stand for any.
 template <static_taps Taps, static_stride Stride>
 using direct_instance = instance<kernel_family::direct, Taps, Stride>;
@@ -42,7 +50,8 @@ using default_instances = instance_list<
   window_instance<taps<5, 5>, stride<1, 1>>, window_instance<taps<5, 5>, stride<2, 2>>,
   window_instance<taps<7, 7>, stride<1, 1>>, window_instance<taps<3, 1>, stride<1, 1>>,
   window_instance<taps<3, 7>, stride<1, 1>>, window_instance<taps<1, 4>, stride<1, 1>>,
-  window_instance<any_taps, any_stride>, direct_instance<any_taps, any_stride>>;
+  runtime_window_instance, window_instance<any_taps, any_stride>,
+  direct_instance<any_taps, any_stride>>;
 
 namespace instances {
 /// Whether a thread of the window family holds this filter, and the input columns that a stride

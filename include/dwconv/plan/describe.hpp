@@ -37,7 +37,8 @@ namespace description {
   auto const part = [](char const* name, extent2 value) {
     return std::string{name}.append(" ").append(value == extent2{0, 0} ? "any" : describe(value));
   };
-  return part("filter", compiled.taps) + "," + part(" stride", compiled.stride);
+  return part("filter", compiled.taps) + "," + part(" stride", compiled.stride) +
+         (compiled.slides ? ", which a window slides along" : "");
 }
 
 [[nodiscard]] inline std::string of(lattice_tile const& tile)

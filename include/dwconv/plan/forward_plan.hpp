@@ -22,14 +22,20 @@ struct compiled_shape {
   kernel_family family;
   extent2 taps;
   extent2 stride;
+  /// Of the window family, for any filter: whether it slides as those for one filter do, or is the
+  /// kernel named for any.
+  bool slides = false;
 
   [[nodiscard]] constexpr bool takes(conv2d_problem const& problem) const noexcept
   {
     constexpr extent2 any{0, 0};
     return (taps == any || taps == problem.filter) && (stride == any || stride == problem.stride);
   }
-  /// Whether the filter's size is read at run time.
-  [[nodiscard]] constexpr bool any_filter() const noexcept { return taps == extent2{0, 0}; }
+  /// Whether the filter's size is read at run time and, in the window family, no window slides.
+  [[nodiscard]] constexpr bool any_filter() const noexcept
+  {
+    return taps == extent2{0, 0} && !slides;
+  }
 
   friend constexpr bool operator==(compiled_shape const&, compiled_shape const&) = default;
 };
@@ -57,8 +63,8 @@ struct forward_plan {
   kernel_family family = kernel_family::direct;
   compiled_shape compiled{};  ///< Which instance of the family.
   direct_policy direct{};     ///< Read when `family` is direct.
-  window_policy window{};     ///< Read when `family` is window, of a filter known to the compiler;
-  any_filter_policy any_filter{};  ///< and of any filter.
+  window_policy window{};     ///< Read when `family` is window, and a window slides;
+  any_filter_policy any_filter{};  ///< and where none does.
   toeplitz_policy toeplitz{};      ///< Read when `family` is toeplitz.
   std::int64_t blocks = 0;
   int threads         = 0;  ///< Per block.

@@ -10,6 +10,7 @@
 #include <dwconv/plan/any_filter_tiles.hpp>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/plan/index_range.hpp>
+#include <dwconv/plan/runtime_window_tiles.hpp>
 #include <dwconv/plan/toeplitz_tiles.hpp>
 #include <dwconv/plan/window_tiles.hpp>
 #include <dwconv/problem/validate.hpp>
@@ -72,6 +73,41 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
 }
 
+/// Why the window kernels for filters known at run time cannot take a problem, or null.
+[[nodiscard]] constexpr char const* obstacle_to_runtime_window(conv2d_problem const& p,
+                                                               dtype element,
+                                                               device_facts const& device) noexcept
+{
+  constexpr std::int64_t most_stride = 16;
+  constexpr std::int64_t most_taps   = 4096;
+  if (char const* const obstacle = obstacle_to_tiles(p); obstacle != nullptr) { return obstacle; }
+  if (std::max(p.stride.height, p.stride.width) > most_stride) {
+    return "the stride leaves out most of x";
+  }
+  if (std::max(p.pad.left, p.pad.right) > 64) {
+    return "the padding is wider than what it stages around a row";
+  }
+  if (std::max(p.filter.height, p.filter.width) > most_taps) { return "the filter is too long"; }
+  runtime_window_walk const walk{p};
+  if (!walk.possible) { return "filter and stride leave out different rows"; }
+  if (walk.live > runtime_window_most_live) { return "the filter is too high for its sums"; }
+
+  int const bytes            = static_cast<int>(size_in_bytes(element));
+  window_policy const policy = choose_runtime_window_policy(p, bytes, device);
+  if (runtime_window_tiles::shared_bytes(p, policy, bytes) > device.shared_bytes_per_block) {
+    return "a tile does not fit in shared memory";
+  }
+  tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
+  // Copies are started by the lanes of one warp.
+  std::int64_t const rows = g.chunks > 1 ? policy.tile.steps * p.stride.height
+                                         : (policy.tile.rows - 1) * p.stride.height +
+                                             filter_span(p).height;
+  if (!g.whole_rows && rows > runtime_window_tiles::most_runs) {
+    return "a window of columns has more rows than one warp copies";
+  }
+  return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
+}
+
 /// Why the window family's kernel for any filter cannot take a problem, or null.
 [[nodiscard]] constexpr char const* obstacle_to_any_filter(conv2d_problem const& p, dtype element,
                                                            device_facts const& device) noexcept
@@ -106,8 +142,10 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   switch (kernel.family) {
     case kernel_family::direct: return obstacle_to_direct(plan.problem);
     case kernel_family::window:
-      return kernel.any_filter() ? obstacle_to_any_filter(plan.problem, plan.element, plan.device)
-                                 : obstacle_to_window(plan.problem, plan.element, plan.device);
+      return kernel.slides ? obstacle_to_runtime_window(plan.problem, plan.element, plan.device)
+             : kernel.any_filter()
+               ? obstacle_to_any_filter(plan.problem, plan.element, plan.device)
+               : obstacle_to_window(plan.problem, plan.element, plan.device);
     case kernel_family::toeplitz:
       return obstacle_to_toeplitz(plan.problem, plan.element, plan.device);
   }
@@ -125,8 +163,16 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return "unknown family";
 }
 
-/// Asks a family's kernels in turn. The first that takes the problem becomes `kernel`; where none
-/// does, the verdict has the words of the last.
+/// Whether a later kernel of the list, if it takes the problem, is to be preferred.
+[[nodiscard]] constexpr bool second_best(compiled_shape const& kernel,
+                                         forward_plan const& plan) noexcept
+{
+  return kernel.slides && !runtime_window_tiles::quicker(
+                            plan.problem, static_cast<int>(size_in_bytes(plan.element)));
+}
+
+/// Asks a family's kernels in turn. The first that takes the problem and is not second best becomes
+/// `kernel`; where none takes it, the verdict has the words of the last.
 [[nodiscard]] constexpr verdict judge(kernel_family family, forward_plan const& plan,
                                       std::span<compiled_shape const> compiled,
                                       std::optional<kernel_family> only,
@@ -141,9 +187,11 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
     char const* const obstacle = obstacle_to(asked, plan);
     if (obstacle == nullptr) {
       kernel = asked;
-      return {family, true, merit_of(family)};
+      answer = {family, true, merit_of(family)};
+      if (!second_best(asked, plan)) { return answer; }
+    } else if (!answer.eligible) {
+      answer.reason = obstacle;
     }
-    answer.reason = obstacle;
   }
   return answer;
 }
@@ -189,6 +237,16 @@ constexpr void fill_window(forward_plan& plan) noexcept
                                                 plan.window.piece.columns));
 }
 
+constexpr void fill_runtime_window(forward_plan& plan) noexcept
+{
+  int const bytes   = static_cast<int>(size_in_bytes(plan.element));
+  plan.window       = choose_runtime_window_policy(plan.problem, bytes, plan.device);
+  plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
+  plan.threads      = plan.window.threads;
+  plan.shared_bytes = static_cast<int>(
+    runtime_window_tiles::shared_bytes(plan.problem, plan.window, bytes));
+}
+
 constexpr void fill_any_filter(forward_plan& plan) noexcept
 {
   int const bytes = static_cast<int>(size_in_bytes(plan.element));
@@ -213,7 +271,9 @@ constexpr void fill(forward_plan& plan) noexcept
   switch (plan.family) {
     case kernel_family::direct: fill_direct(plan); break;
     case kernel_family::window:
-      plan.compiled.any_filter() ? fill_any_filter(plan) : fill_window(plan);
+      plan.compiled.slides         ? fill_runtime_window(plan)
+      : plan.compiled.any_filter() ? fill_any_filter(plan)
+                                   : fill_window(plan);
       break;
     case kernel_family::toeplitz: fill_toeplitz(plan); break;
   }

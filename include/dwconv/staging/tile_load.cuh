@@ -40,6 +40,9 @@ struct tensor_range {
   return chunk < tile_stages ? 0 : (chunk - tile_stages) % warps;
 }
 
+/// Says that another load of the block has set the barriers up.
+struct resumed {};
+
 /// Brings chunks in by the copy engine, each into a stage of its own: the first warp starts them, a
 /// lane for each run, and everyone waits on the stage's barrier.
 template <typename T>
@@ -56,6 +59,11 @@ class bulk_tile_load {
     }
     if (warp_index() == 0) { warp_sync(); }
   }
+
+  __device__ bulk_tile_load(transaction_barrier* landed, tile_runs<T const> const& runs,
+                            tensor_range<T> tensor, resumed)
+    : landed_{landed}, runs_{runs}, tensor_{tensor}
+  {}
 
   /// Starts `rows` rows from row `row` on their way to `area`, as chunk number `chunk`. Chunks are
   /// started in order, each after the block is done with the one that had its stage.
@@ -97,6 +105,11 @@ class shared_out_tile_load {
  public:
   __device__ shared_out_tile_load(transaction_barrier*, tile_runs<T const> const& runs,
                                   tensor_range<T> tensor)
+    : runs_{runs}, tensor_{tensor}
+  {}
+
+  __device__ shared_out_tile_load(transaction_barrier*, tile_runs<T const> const& runs,
+                                  tensor_range<T> tensor, resumed)
     : runs_{runs}, tensor_{tensor}
   {}
 

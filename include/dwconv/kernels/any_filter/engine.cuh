@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <dwconv/device/convert.cuh>
 #include <dwconv/kernels/any_filter/params.hpp>
 #include <dwconv/kernels/any_filter/tile.cuh>
 
@@ -226,7 +227,9 @@ class any_filter_engine {
 #pragma unroll
     for (int k = 0; k < Count; ++k) {
 #pragma unroll
-      for (int v = 0; v < Columns; ++v) { row[v] += value[v * Step + k] * quad.taps[k]; }
+      for (int v = 0; v < Columns; ++v) {
+        row[v] = multiply_add(value[v * Step + k], quad.taps[k], row[v]);
+      }
     }
   }
 };

@@ -104,7 +104,7 @@ struct direct_view {
       T const* filter_tap = filter_row;
 #pragma unroll 4
       for (index s = 0; s < across.count(); ++s) {
-        total += to_sum(load_read_only(x_tap)) * to_sum(load_read_only(filter_tap));
+        total = multiply_add(to_sum(load_read_only(x_tap)), to_sum(load_read_only(filter_tap)), total);
         x_tap += x_tap_step;
         ++filter_tap;
       }
@@ -136,9 +136,10 @@ struct direct_view {
       T const* const x_row  = x + (row_inside ? row * line : 0);
 #pragma unroll
       for (int s = 0; s < Columns; ++s) {
-        sum_of<T> const product = to_sum(load_read_only(x_row + column_offset[s])) *
-                                  to_sum(load_read_only(filter + (r * Columns + s)));
-        total = row_inside && column_inside[s] ? total + product : total;
+        sum_of<T> const next =
+          multiply_add(to_sum(load_read_only(x_row + column_offset[s])),
+                       to_sum(load_read_only(filter + (r * Columns + s))), total);
+        total = row_inside && column_inside[s] ? next : total;
       }
     }
     return total;

@@ -160,7 +160,8 @@ class sliding_window : public window_columns_state<Config> {
         for (int v = 0; v < columns; ++v) {
           sum const before =
             j > 0 || t > 0 ? sums_[s][v] : (s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0));
-          sums_[s][v] = before + x[v * stride_width + t] * filter_[kh * filter_width + t];
+          sums_[s][v] =
+            multiply_add(x[v * stride_width + t], filter_[kh * filter_width + t], before);
         }
       }
     }
@@ -250,7 +251,8 @@ class register_tile : public window_columns_state<Config> {
       for (int t = 0; t < filter_width; ++t) {
 #pragma unroll
         for (int v = 0; v < columns; ++v) {
-          sums[i][v] += x[v * stride_width + t] * filter_[kh * filter_width + t];
+          sums[i][v] = multiply_add(x[v * stride_width + t],
+                                    filter_[kh * filter_width + t], sums[i][v]);
         }
       }
     }

@@ -9,6 +9,7 @@
 #include <dwconv/epilogue/coordinate.hpp>
 #include <dwconv/kernels/window/engine.cuh>
 #include <dwconv/kernels/window/params.hpp>
+#include <dwconv/kernels/window/retire.cuh>
 #include <dwconv/problem/static_shape.hpp>
 #include <dwconv/staging/tile_load.cuh>
 #include <dwconv/staging/tile_store.cuh>
@@ -27,44 +28,6 @@ struct window_config {
   static constexpr int rows_per_thread    = Rows;  ///< Zero for any number of them.
   static constexpr int blocks =
     window_blocks(Taps::extent, Stride::extent, {Columns, Rows}, sizeof(T));
-};
-
-/// Gives one finished row of a piece to the epilogue and keeps the results for the store.
-template <typename Config, typename Epilogue>
-struct window_retire {
-  using T = typename Config::element_type;
-
-  T* kept;
-  int pitch;
-  int columns;
-  output_coordinate at;
-  int width;
-  Epilogue const& epilogue;
-
-  __device__ void operator()(sum_of<T> const (&sums)[Config::columns_per_thread])
-  {
-    if (columns == Config::columns_per_thread) {
-      keep<true>(sums);
-    } else {
-      keep<false>(sums);
-    }
-    kept += pitch;
-    ++at.row;
-    at.offset += width;
-  }
-
- private:
-  template <bool Full>
-  __device__ void keep(sum_of<T> const (&sums)[Config::columns_per_thread])
-  {
-#pragma unroll
-    for (int v = 0; v < Config::columns_per_thread; ++v) {
-      if (Full || v < columns) {
-        output_coordinate const here{at.batch, at.channel, at.row, at.column + v, at.offset + v};
-        kept[v] = from_sum<T>(epilogue(sums[v], here));
-      }
-    }
-  }
 };
 
 /// A tile a block, in the order of memory, several blocks at a time on one multiprocessor. The tile
@@ -142,6 +105,7 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
                           f.output_width +
                         column},
     f.output_width,
+    1,
     epilogue};
   block_sync();  // nobody waits on a barrier that is not set up
 

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include <dwconv/device/architecture.cuh>
+#include <dwconv/device/shared_memory.cuh>
+#include <dwconv/epilogue/coordinate.hpp>
+#include <dwconv/kernels/window/retire.cuh>
+#include <dwconv/kernels/window/runtime_engine.cuh>
+#include <dwconv/kernels/window/runtime_params.hpp>
+#include <dwconv/staging/tile_load.cuh>
+#include <dwconv/staging/tile_store.cuh>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// One compiled window kernel for filters known at run time only.
+///
+/// @tparam Size   Number of a `runtime_window_size`.
+/// @tparam Stride Along rows; zero for any.
+template <element T, int Size, int Stride, mover Mover = mover::newest>
+struct runtime_window_config {
+  using element_type = T;
+  static constexpr runtime_window_size size =
+    runtime_window_size_of(Size, static_cast<int>(sizeof(T)));
+  static constexpr mover how              = Mover;
+  static constexpr int live               = size.live;
+  static constexpr int stride_width       = Stride;
+  static constexpr int columns_per_thread = size.columns;
+  static constexpr int blocks             = size.blocks;
+};
+
+/// As `window_forward_kernel`, with filters in shared memory.
+template <typename Config, typename Epilogue>
+__global__ void __launch_bounds__(window_threads, Config::blocks)
+  runtime_window_forward_kernel(runtime_window_params<typename Config::element_type> const p,
+                                Epilogue const epilogue)
+{
+  using T             = typename Config::element_type;
+  using engine        = runtime_window<Config>;
+  constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
+  using load          = std::conditional_t<how == mover::bulk, bulk_tile_load<T>,
+                                  shared_out_tile_load<T, how == mover::async>>;
+  using store =
+    std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
+
+  tile_geometry const& g = p.geometry;
+  tile_frame const& f    = p.frame;
+  auto const tile        = tile_position::of(g, f, static_cast<std::int32_t>(blockIdx.x));
+  auto const source      = input_runs(p.x, g, f, tile);
+  auto const target      = output_runs(p.y, g, f, tile);
+
+  auto* const barriers   = dynamic_shared_memory<transaction_barrier>();
+  auto* const filters    = reinterpret_cast<sum_of<T>*>(dynamic_shared_memory<unsigned char>() +
+                                                     p.filter_area);
+  T* const input_area    = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
+  T* const output_area   = input_area - g.input_slack + g.stages * g.input_size;
+  static_assert(tile_stages == 2);
+  auto const input_stage  = [&](int chunk) { return input_area + (chunk & 1) * g.input_size; };
+  auto const output_stage = [&](int chunk) { return output_area + (chunk & 1) * g.output_size; };
+
+  load staging{barriers, source, {p.x, p.x_end}};
+  auto const start = [&](int k) {
+    if (k < g.chunks) {
+      tile_chunk const chunk = tile.chunk(g, f, k);
+      staging.start(k, chunk.input_row, chunk.input_rows, input_stage(k));
+    } else {
+      staging.skip();
+    }
+  };
+#pragma unroll 1
+  for (int k = 0; k < tile_stages; ++k) { start(k); }
+  // While the first chunks are on their way.
+  stage_runtime_filters(p, tile, filters);
+
+  auto const piece =
+    runtime_window_piece(p, tile, static_cast<int>(threadIdx.x), engine::columns);
+  int const output_plane = tile.plane + piece.plane;
+  int const input_plane  = f.plane_of_x.quotient(output_plane) - tile.input_plane;
+  int const image        = p.output_channels.quotient(output_plane);
+  int const channel      = output_plane - image * p.output_channels.divisor();
+  int const row          = tile.row + piece.row;
+  int const column       = tile.column + piece.column;
+  int const input_column = column * f.stride_width - f.pad_left;
+  plane_place const staged{source, g.whole_planes, input_plane, g.input_plane};
+  plane_place const kept{target, g.whole_planes, piece.plane, g.output_plane};
+  // What the loop over chunks needs of all this, kept in registers.
+  int const steps       = opaque(piece.rows > 0 ? piece.rows + p.live - 1 : 0);
+  int const staged_from = opaque(staged.offset() + input_column - tile.input_column);
+  int const kept_from   = opaque(kept.offset() + piece.row * g.output_pitch + piece.column);
+  unsigned const staged_alignment = opaque(staged.alignment());
+  unsigned const kept_alignment   = opaque(kept.alignment());
+
+  engine window{p,
+                filters + piece.plane * p.staged.plane_pitch,
+                row * f.stride_height - f.pad_top,
+                tile.bottom(f),
+                input_column,
+                input_column + (piece.columns - 1) * f.stride_width + f.filter_width - 1};
+  window_retire<Config, Epilogue> retire{
+    nullptr,
+    g.output_pitch,
+    piece.columns,
+    output_coordinate{image, channel, row, column,
+                      (static_cast<std::int64_t>(output_plane) * f.output_height + row) *
+                          f.output_width +
+                        column},
+    f.output_width,
+    p.phases.divisor(),
+    epilogue};
+  block_sync();  // filters are staged, and nobody waits on a barrier that is not set up
+
+  // What is the same for the whole block is worked out again in each chunk, which is cheaper than
+  // to keep it beside the sums.
+  auto const tile_again = [&] {
+    return tile_position::of(g, f, opaque(static_cast<std::int32_t>(blockIdx.x)));
+  };
+#pragma unroll 1
+  for (int k = 0; k < g.chunks; ++k) {
+    staging.wait(k);
+    if (steps > 0) {
+      tile_chunk const chunk = tile_again().chunk(g, f, k);
+      retire.kept = output_stage(k) + kept_from + kept.past(kept_alignment, chunk.output_row);
+      window.walk(input_stage(k) + staged_from + staged.past(staged_alignment, chunk.input_row),
+                  chunk.input_row, min(chunk.end_step, steps), retire);
+    }
+    store::finish();
+    block_sync();
+    tile_position const here = tile_again();
+    tile_chunk const chunk   = here.chunk(g, f, k);
+    store::start(k, output_runs(p.y, g, f, here), chunk.output_row, chunk.output_rows,
+                 output_stage(k));
+    if (k + tile_stages < g.chunks) {
+      tile_chunk const next = here.chunk(g, f, k + tile_stages);
+      load{barriers, input_runs(p.x, g, f, here), {p.x, p.x_end}, resumed{}}.start(
+        k + tile_stages, next.input_row, next.input_rows, input_stage(k + tile_stages));
+    } else {
+      staging.skip();
+    }
+  }
+  store::drain();
+}
+
+DWCONV_ABI_NAMESPACE_END
