@@ -36,7 +36,8 @@ using direct_door = instance_door<dwconv::direct_instance<dwconv::any_taps, dwco
     case 0: return same_as_direct<float>(problem, misalign, runtime_window_door{}, direct_door{});
     case 1: return same_as_direct<__half>(problem, misalign, runtime_window_door{}, direct_door{});
     case 2: return same_as_direct<double>(problem, misalign, runtime_window_door{}, direct_door{});
-    default: return same_as_direct<__nv_bfloat16>(problem, misalign, runtime_window_door{}, direct_door{});
+    default:
+      return same_as_direct<__nv_bfloat16>(problem, misalign, runtime_window_door{}, direct_door{});
   }
 }
 
@@ -71,8 +72,8 @@ using direct_door = instance_door<dwconv::direct_instance<dwconv::any_taps, dwco
 
 TEST_CASE("filters of every proportion", "[runtime_window]")
 {
-  extent2 const filters[] = {{1, 1}, {1, 2}, {1, 3},  {1, 4},  {1, 5}, {1, 8}, {1, 31}, {2, 1},
-                             {3, 1}, {7, 1}, {31, 1}, {32, 2}, {2, 2}, {3, 5}, {4, 4},  {5, 9},
+  extent2 const filters[] = {{1, 1}, {1, 2}, {1, 3},  {1, 4},  {1, 5},  {1, 8},  {1, 31}, {2, 1},
+                             {3, 1}, {7, 1}, {31, 1}, {32, 2}, {2, 2},  {3, 5},  {4, 4},  {5, 9},
                              {9, 5}, {3, 7}, {6, 3},  {10, 4}, {13, 2}, {17, 3}, {24, 6}};
   extent2 const inputs[]  = {{1, 1}, {7, 7}, {9, 33}, {40, 61}, {23, 130}};
   std::size_t which       = 0;
@@ -91,7 +92,8 @@ TEST_CASE("every number of rows of sums in every type, with and without a stride
   for (std::size_t which = 0; which < 4; ++which) {
     for (std::int64_t height = 1; height <= 32; ++height) {
       for (std::int64_t const across : {1, 2}) {
-        auto const p = centred({1, 2}, {height % 5 + 20, 19}, {height, 1 + height % 6}, {1, across});
+        auto const p =
+          centred({1, 2}, {height % 5 + 20, 19}, {height, 1 + height % 6}, {1, across});
         CHECK(same_bits_as_direct(which, p));
         dwconv::runtime_window_filter const staged{p, which % 2 == 1 ? 2 : which == 2 ? 8 : 4};
         reached.insert({static_cast<int>(which), plan_of(which, p).window.live, staged.rows,
@@ -128,9 +130,9 @@ TEST_CASE("dilations of 1 to 13, where the strides down divide them", "[runtime_
                                    : down % 2 == 0        ? 2
                                                           : 1;
       for (std::int64_t const stride : {std::int64_t{1}, divides}) {
-        auto const p = centred({1, 2}, {random.between(1, 40), random.between(1, 40)},
-                               {rows, random.between(1, 5)}, {stride, random.between(1, 3)},
-                               {down, across});
+        auto const p =
+          centred({1, 2}, {random.between(1, 40), random.between(1, 40)},
+                  {rows, random.between(1, 5)}, {stride, random.between(1, 3)}, {down, across});
         CHECK(same_bits_as_direct(which, p));
       }
     }
@@ -178,8 +180,8 @@ TEST_CASE("tiles of many planes, several chunks, and windows of columns", "[runt
     for (int again = 0; again < 2; ++again, ++which) {
       CHECK(same_bits_as_direct(which, p));
       auto const plan = plan_of(which, p);
-      auto const g    = dwconv::lay_out_tile(p, plan.window.tile,
-                                             static_cast<int>(size_in_bytes(plan.element)), 0);
+      auto const g =
+        dwconv::lay_out_tile(p, plan.window.tile, static_cast<int>(size_in_bytes(plan.element)), 0);
       joined += g.tile.planes > 1;
       chunked += g.chunks > 1;
       windowed += !g.whole_rows;
@@ -210,8 +212,8 @@ TEST_CASE("planes of every size up to 16 under a run-time window", "[runtime_win
   for (std::int64_t height = 1; height <= 16; ++height) {
     for (std::int64_t width = 1; width <= 16; ++width, ++which) {
       auto const stride = static_cast<std::int64_t>(which % 3 + 1);
-      CHECK(same_bits_as_direct(which / 3,
-                                centred({2, 3}, {height, width}, {3, 5}, {stride, stride})));
+      CHECK(
+        same_bits_as_direct(which / 3, centred({2, 3}, {height, width}, {3, 5}, {stride, stride})));
     }
   }
 }
@@ -221,14 +223,15 @@ TEST_CASE("tensors under a run-time window that start at any element", "[runtime
   for (std::size_t start = 0; start < 8; ++start) {
     misalignment const misalign{start, (start * 3 + 1) % 8, (start * 5 + 2) % 8};
     CHECK(same_bits_as_direct(start, centred({2, 3}, {11, 19}, {9, 5}), misalign));
-    CHECK(same_bits_as_direct(start + 1, centred({2, 3}, {11, 19}, {3, 3}, {1, 2}, {2, 1}),
-                              misalign));
+    CHECK(
+      same_bits_as_direct(start + 1, centred({2, 3}, {11, 19}, {3, 3}, {1, 2}, {2, 1}), misalign));
     CHECK(same_bits_as_direct(start, centred({1, 2}, {18, 501}, {4, 3}), misalign));
   }
 }
 
-TEST_CASE("a NaN or infinity in x reaches the outputs of a run-time window that it reaches directly",
-          "[runtime_window]")
+TEST_CASE(
+  "a NaN or infinity in x reaches the outputs of a run-time window that it reaches directly",
+  "[runtime_window]")
 {
   for (conv2d_problem const& p :
        {centred({2, 2}, {9, 11}, {5, 6}), centred({2, 2}, {9, 11}, {3, 3}, {1, 1}, {2, 3}),

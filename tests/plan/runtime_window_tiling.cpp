@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which problems the window kernels for filters known at run time get, and the tiles they are given.
+// Which problems the window kernels for filters known at run time get, and the tiles they are
+// given.
 #include <random>
 #include <string>
 
@@ -38,7 +39,8 @@ conv2d_problem with(extent2 filter, extent2 stride = {1, 1}, extent2 dilation = 
 
 TEST_CASE("filters of few taps slide, those of many do not", "[runtime_window_tiling]")
 {
-  for (extent2 const filter : {extent2{1, 1}, {1, 3}, {2, 2}, {4, 4}, {3, 5}, {1, 31}, {5, 9}, {9, 5}, {31, 1}}) {
+  for (extent2 const filter :
+       {extent2{1, 1}, {1, 3}, {2, 2}, {4, 4}, {3, 5}, {1, 31}, {5, 9}, {9, 5}, {31, 1}}) {
     CHECK(planned(with(filter)).compiled == only_runtime[0]);
   }
   for (extent2 const filter : {extent2{9, 9}, {13, 13}, {11, 11}, {15, 7}}) {
@@ -68,8 +70,8 @@ TEST_CASE("without another kernel for any filter it takes what it can", "[runtim
   wide.pad.left       = 65;
   CHECK(refused(wide, dwconv::h200_facts) ==
         "the padding is wider than what it stages around a row");
-  dwconv::device_facts small    = dwconv::h200_facts;
-  small.shared_bytes_per_block  = 1024;
+  dwconv::device_facts small   = dwconv::h200_facts;
+  small.shared_bytes_per_block = 1024;
   CHECK(refused(with({3, 5}), small) == "a tile does not fit in shared memory");
 }
 
@@ -95,8 +97,7 @@ TEST_CASE("tiles of run-time windows cover y with threads that all fit", "[runti
     ++taken;
     extent2 const out = output_extent(p);
     auto const& w     = plan.window;
-    auto const g =
-      dwconv::lay_out_tile(p, w.tile, static_cast<int>(size_in_bytes(type)), 0);
+    auto const g      = dwconv::lay_out_tile(p, w.tile, static_cast<int>(size_in_bytes(type)), 0);
     dwconv::runtime_window_walk const walk{p};
     std::int64_t const residues = std::min(walk.phases, w.tile.rows);
     std::int64_t const rows     = (w.tile.rows + residues - 1) / residues;

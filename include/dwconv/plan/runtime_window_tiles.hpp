@@ -56,9 +56,8 @@ inline constexpr std::int64_t most_runs = 32;
 [[nodiscard]] constexpr std::int64_t pieces_of(conv2d_problem const& p,
                                                window_policy const& policy) noexcept
 {
-  std::int64_t const residues =
-    std::min(runtime_window_walk{p}.phases, policy.tile.rows);
-  std::int64_t const rows = geometry::divide_up(policy.tile.rows, residues);
+  std::int64_t const residues = std::min(runtime_window_walk{p}.phases, policy.tile.rows);
+  std::int64_t const rows     = geometry::divide_up(policy.tile.rows, residues);
   return geometry::divide_up(policy.tile.columns, policy.piece.columns) * residues *
          geometry::divide_up(rows, policy.rows_per_thread) * policy.tile.planes;
 }
@@ -88,9 +87,8 @@ constexpr void join_planes(conv2d_problem const& p, window_policy& policy, int e
 
 /// A tile of a dilated filter: whole planes, or a strip or rectangle of one, in one chunk. Rows of
 /// each residue are a thread's.
-[[nodiscard]] constexpr window_policy of_residues(conv2d_problem const& p,
-                                                  window_piece_shape piece, int walk,
-                                                  int element_bytes) noexcept
+[[nodiscard]] constexpr window_policy of_residues(conv2d_problem const& p, window_piece_shape piece,
+                                                  int walk, int element_bytes) noexcept
 {
   extent2 const out  = output_extent(p);
   extent2 const span = filter_span(p);
@@ -101,22 +99,20 @@ constexpr void join_planes(conv2d_problem const& p, window_policy& policy, int e
     policy.tile.rows            = static_cast<int>(rows);
     policy.tile.columns         = static_cast<int>(columns);
     std::int64_t const residues = std::min<std::int64_t>(steps.phases, rows);
-    policy.rows_per_thread =
-      window_tiles::even_part(geometry::divide_up(rows, residues), walk);
-    policy.tile.steps = static_cast<int>(geometry::steps_for(p, rows));
+    policy.rows_per_thread = window_tiles::even_part(geometry::divide_up(rows, residues), walk);
+    policy.tile.steps      = static_cast<int>(geometry::steps_for(p, rows));
     return policy;
   };
   // Of 1000: what is staged, and the steps that threads take, for each output.
   auto const cost = [&](window_policy const& policy) {
     std::int64_t const rows    = policy.tile.rows;
     std::int64_t const columns = policy.tile.columns;
-    std::int64_t const met =
-      std::min((rows - 1) * p.stride.height + span.height, p.input.height);
+    std::int64_t const met = std::min((rows - 1) * p.stride.height + span.height, p.input.height);
     std::int64_t const met_across =
       std::min((columns - 1) * p.stride.width + span.width, p.input.width);
-    std::int64_t const busy  = pieces_of(p, policy);
-    std::int64_t const lanes = geometry::divide_up(busy, window_tiles::warp_size) *
-                               window_tiles::warp_size;
+    std::int64_t const busy = pieces_of(p, policy);
+    std::int64_t const lanes =
+      geometry::divide_up(busy, window_tiles::warp_size) * window_tiles::warp_size;
     std::int64_t const taken = lanes * piece.columns * (policy.rows_per_thread + steps.live - 1);
     return 1000 * met * met_across / (rows * columns) + 500 * taken / (rows * columns);
   };
@@ -185,10 +181,10 @@ constexpr void join_planes(conv2d_problem const& p, window_policy& policy, int e
   if (whole_planes && policy.tile.planes == 1) {
     join_planes(p, policy, element_bytes, bytes, 2 * std::int64_t{device.multiprocessors});
   }
-  policy.live    = size.live;
-  policy.threads = static_cast<int>(geometry::divide_up(pieces_of(p, policy),
-                                                        window_tiles::warp_size)) *
-                   window_tiles::warp_size;
+  policy.live = size.live;
+  policy.threads =
+    static_cast<int>(geometry::divide_up(pieces_of(p, policy), window_tiles::warp_size)) *
+    window_tiles::warp_size;
   return policy;
 }
 
@@ -222,8 +218,8 @@ inline constexpr int most_live_and_many_taps = 4;
   int const live = runtime_window_walk{p}.live;
   if (live > most_live_and_many_taps) { return false; }
   std::int64_t const columns = runtime_window_for(live, element_bytes).columns;
-  std::int64_t const here    = per_output + across + per_tap * taps +
-                            (per_row_and_tap * taps + per_live_row * live) / columns;
+  std::int64_t const here =
+    per_output + across + per_tap * taps + (per_row_and_tap * taps + per_live_row * live) / columns;
   return here < any_per_output + any_per_tap * taps;
 }
 

@@ -21,7 +21,7 @@ struct window_policy {
   window_piece_shape piece;  ///< One of `window_pieces`.
   int rows_per_thread = 1;   ///< Output rows a thread computes; all of a tile of several chunks.
   int threads         = 32;
-  int live            = 0;   ///< Of a filter known at run time: one of `runtime_window_sizes`.
+  int live            = 0;  ///< Of a filter known at run time: one of `runtime_window_sizes`.
   friend constexpr bool operator==(window_policy const&, window_policy const&) = default;
 };
 
@@ -69,8 +69,8 @@ struct window_piece_list {
 
 /// Blocks of the most threads that a multiprocessor's registers shall hold, which is what caps a
 /// thread's: the filter, the rows of sums, a row of x and its masks, and room to work.
-[[nodiscard]] constexpr int window_blocks(extent2 filter, extent2 stride,
-                                          window_piece_shape piece, int element_bytes) noexcept
+[[nodiscard]] constexpr int window_blocks(extent2 filter, extent2 stride, window_piece_shape piece,
+                                          int element_bytes) noexcept
 {
   std::int64_t const live =
     piece.rows > 0 ? piece.rows : (filter.height + stride.height - 1) / stride.height;
@@ -79,8 +79,8 @@ struct window_piece_list {
   std::int64_t const registers =
     words * (filter.height * filter.width + live * piece.columns + reach) + reach +
     (piece.rows > 0 ? 32 : 40);
-  return static_cast<int>(std::clamp<std::int64_t>(
-    65536 / (window_threads * ((registers + 7) / 8 * 8)), 1, 8));
+  return static_cast<int>(
+    std::clamp<std::int64_t>(65536 / (window_threads * ((registers + 7) / 8 * 8)), 1, 8));
 }
 
 /// Elements before and after a staged row that threads may read, and pay no attention to.
@@ -135,9 +135,9 @@ inline constexpr int runtime_window_most_live = 8;
 /// more rows make more of each element, and leave no registers for it.
 inline constexpr int runtime_window_most_fours = 8;
 
-/// How a thread walks down a filter known at run time: in steps, one an output row of its. A dilated
-/// filter's taps are neighbours if rows of x between them are left out, and with them the output
-/// rows that lie there: those are another thread's.
+/// How a thread walks down a filter known at run time: in steps, one an output row of its. A
+/// dilated filter's taps are neighbours if rows of x between them are left out, and with them the
+/// output rows that lie there: those are another thread's.
 struct runtime_window_walk {
   int step_rows;  ///< Rows of x that a step takes, one below the other.
   int advance;    ///< From a step's first row of x to the next step's.
@@ -176,12 +176,12 @@ struct runtime_window_filter {
   {
     runtime_window_walk const walk{p};
     int const width = static_cast<int>(p.filter.width);
-    bool const near = p.dilation.width == 1 && p.stride.width == 1 &&
-                      walk.live <= runtime_window_most_fours;
-    rows   = runtime_window_rows(runtime_window_for(walk.live, element_bytes).live, walk.live);
-    single = near ? (width - 1) % 4 + 1 : width;
-    lead   = (4 - single % 4) % 4 * rows;
-    row_pitch   = (lead + width * rows + 3) / 4 * 4;
+    bool const near =
+      p.dilation.width == 1 && p.stride.width == 1 && walk.live <= runtime_window_most_fours;
+    rows      = runtime_window_rows(runtime_window_for(walk.live, element_bytes).live, walk.live);
+    single    = near ? (width - 1) % 4 + 1 : width;
+    lead      = (4 - single % 4) % 4 * rows;
+    row_pitch = (lead + width * rows + 3) / 4 * 4;
     // An odd number of 16 bytes of float: threads on planes beside each other meet other banks.
     plane_pitch = (walk.step_rows * row_pitch / 4 | 1) * 4;
   }

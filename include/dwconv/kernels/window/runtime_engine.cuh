@@ -24,12 +24,11 @@ template <typename Params>
   int const segment = p.residues.quotient(down);
   window_piece piece;
   piece.column = (thread - line * p.across.divisor()) * columns_per_thread;
-  piece.row = segment * p.rows_per_thread * p.phases.divisor() + down -
-              segment * p.residues.divisor();
+  piece.row =
+    segment * p.rows_per_thread * p.phases.divisor() + down - segment * p.residues.divisor();
   int const left = tile.rows - piece.row;
-  piece.rows = plane < tile.planes && left > 0
-                 ? min(p.rows_per_thread, p.phases.quotient_up(left))
-                 : 0;
+  piece.rows =
+    plane < tile.planes && left > 0 ? min(p.rows_per_thread, p.phases.quotient_up(left)) : 0;
   piece.columns = min(columns_per_thread, tile.columns - piece.column);
   piece.plane   = min(plane, tile.planes - 1);
   if (piece.columns <= 0) { piece.rows = 0; }
@@ -53,7 +52,8 @@ __device__ void stage_runtime_filters(runtime_window_params<T> const& p, tile_po
     int const channel = tile.plane + plane - image * p.output_channels.divisor();
     area[plane * p.staged.plane_pitch + (kh - r * p.stride_height.divisor()) * p.staged.row_pitch +
          p.staged.lead + kw * p.staged.rows + r] =
-      to_sum(load_read_only(p.filter + static_cast<std::int64_t>(channel) * p.taps.divisor() + tap));
+      to_sum(
+        load_read_only(p.filter + static_cast<std::int64_t>(channel) * p.taps.divisor() + tap));
   }
 }
 
@@ -84,9 +84,9 @@ class runtime_window {
     : p_{p}, filter_{filter}, row_end_{row_end}, row_{row}
   {
     // Steps with a row on the image: only they read and multiply.
-    int const behind = row + p.step_rows - 1;
-    first_           = behind < 0 ? p.advance.quotient_up(-behind) : 0;
-    last_            = row_end > row ? p.advance.quotient_up(row_end - row) : 0;
+    int const behind  = row + p.step_rows - 1;
+    first_            = behind < 0 ? p.advance.quotient_up(-behind) : 0;
+    last_             = row_end > row ? p.advance.quotient_up(row_end - row) : 0;
     bool const inside = column >= 0 && last < p.frame.input_width;
     column_           = inside ? 0 : column;
     width_            = inside ? INT_MAX / 2 : p.frame.input_width;
@@ -178,7 +178,9 @@ class runtime_window {
 #pragma unroll
     for (int r = Rows - 1; r >= 0; --r) {
 #pragma unroll
-      for (int v = 0; v < columns; ++v) { sums_[r][v] = r > 0 ? sums_[r > 0 ? r - 1 : r][v] : sum(0); }
+      for (int v = 0; v < columns; ++v) {
+        sums_[r][v] = r > 0 ? sums_[r > 0 ? r - 1 : r][v] : sum(0);
+      }
     }
   }
 
@@ -265,8 +267,8 @@ class runtime_window {
   __device__ void add_taps(sum const (&x)[Count], sum const* filter)
   {
     // What is read at once: 16 bytes if the taps keep to such a distance.
-    constexpr int most = 16 / static_cast<int>(sizeof(sum));
-    constexpr int all  = Rows * Taps;
+    constexpr int most    = 16 / static_cast<int>(sizeof(sum));
+    constexpr int all     = Rows * Taps;
     constexpr int at_once = all % most == 0 ? most : all % 2 == 0 ? 2 : 1;
     struct alignas(at_once * sizeof(sum)) pack {
       sum taps[at_once];

@@ -42,8 +42,7 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
   using load          = std::conditional_t<how == mover::bulk, bulk_tile_load<T>,
                                   shared_out_tile_load<T, how == mover::async>>;
-  using store =
-    std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
+  using store = std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
 
   tile_geometry const& g = p.geometry;
   tile_frame const& f    = p.frame;
@@ -51,11 +50,11 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
   auto const source      = input_runs(p.x, g, f, tile);
   auto const target      = output_runs(p.y, g, f, tile);
 
-  auto* const barriers   = dynamic_shared_memory<transaction_barrier>();
-  auto* const filters    = reinterpret_cast<sum_of<T>*>(dynamic_shared_memory<unsigned char>() +
-                                                     p.filter_area);
-  T* const input_area    = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
-  T* const output_area   = input_area - g.input_slack + g.stages * g.input_size;
+  auto* const barriers = dynamic_shared_memory<transaction_barrier>();
+  auto* const filters =
+    reinterpret_cast<sum_of<T>*>(dynamic_shared_memory<unsigned char>() + p.filter_area);
+  T* const input_area  = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
+  T* const output_area = input_area - g.input_slack + g.stages * g.input_size;
   static_assert(tile_stages == 2);
   auto const input_stage  = [&](int chunk) { return input_area + (chunk & 1) * g.input_size; };
   auto const output_stage = [&](int chunk) { return output_area + (chunk & 1) * g.output_size; };
@@ -74,8 +73,7 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
   // While the first chunks are on their way.
   stage_runtime_filters(p, tile, filters);
 
-  auto const piece =
-    runtime_window_piece(p, tile, static_cast<int>(threadIdx.x), engine::columns);
+  auto const piece = runtime_window_piece(p, tile, static_cast<int>(threadIdx.x), engine::columns);
   int const output_plane = tile.plane + piece.plane;
   int const input_plane  = f.plane_of_x.quotient(output_plane) - tile.input_plane;
   int const image        = p.output_channels.quotient(output_plane);
@@ -102,10 +100,9 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
     nullptr,
     g.output_pitch,
     piece.columns,
-    output_coordinate{image, channel, row, column,
-                      (static_cast<std::int64_t>(output_plane) * f.output_height + row) *
-                          f.output_width +
-                        column},
+    output_coordinate{
+      image, channel, row, column,
+      (static_cast<std::int64_t>(output_plane) * f.output_height + row) * f.output_width + column},
     f.output_width,
     p.phases.divisor(),
     epilogue};
