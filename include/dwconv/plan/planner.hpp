@@ -203,7 +203,7 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
                                     kernel_family than) noexcept
 {
   if (than != kernel_family::toeplitz || kernel.family != kernel_family::window ||
-      kernel.any_filter()) {
+      kernel.taps == extent2{0, 0}) {
     return false;
   }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
