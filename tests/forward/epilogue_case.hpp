@@ -27,6 +27,13 @@ void for_each_output(dwconv::conv2d_problem const& p, Visit const& visit)
   }
 }
 
+/// A kernel or two of each family: every epilogue type compiles them anew.
+using epilogue_instances =
+  dwconv::instance_list<dwconv::toeplitz_instance<dwconv::taps<3, 3>, dwconv::stride<1, 1>>,
+                        dwconv::window_instance<dwconv::taps<3, 3>, dwconv::stride<1, 1>>,
+                        dwconv::window_instance<dwconv::any_taps, dwconv::any_stride>,
+                        dwconv::direct_instance<dwconv::any_taps, dwconv::any_stride>>;
+
 /// The run-time door with an epilogue.
 template <typename Epilogue>
 struct door_with {
@@ -37,7 +44,8 @@ struct door_with {
                                           dwconv::forward_tensors<T> const& tensors,
                                           cudaStream_t stream) const
   {
-    return dwconv::forward<T>(problem, tensors, stream, epilogue);
+    auto const plan = dwconv::make_forward_plan<T, epilogue_instances>(problem, 0);
+    return dwconv::run<T, epilogue_instances>(plan, tensors, stream, epilogue);
   }
 };
 template <typename Epilogue>

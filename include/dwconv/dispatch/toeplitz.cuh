@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 #include <dwconv/device/launch.cuh>
 #include <dwconv/kernels/toeplitz/forward.cuh>
 #include <dwconv/plan/forward_plan.hpp>
@@ -41,6 +43,21 @@ class toeplitz_launch {
     constexpr extent2 any{0, 0};
     return (height == 0 || Taps::extent == any || Taps::extent.height == height) &&
            (stride == 0 || Stride::extent == any || Stride::extent.height == stride);
+  }
+
+  /// Whether a kernel for so many matrix products along a filter row may be needed.
+  [[nodiscard]] static constexpr bool named_chunks(int chunks) noexcept
+  {
+    constexpr extent2 any{0, 0};
+    if (Taps::extent == any || Stride::extent == any) { return true; }
+    // One more column where windows begin before the first tap.
+    constexpr std::int64_t most = geometry::divide_up(
+      (toeplitz_block - 1) * Stride::extent.width + Taps::extent.width + 1, toeplitz_depth);
+    constexpr bool low_and_odd = Taps::extent.height >= 3 && Taps::extent.height <= 7 &&
+                                 Taps::extent.height % 2 == 1;
+    constexpr bool always_held =
+      low_and_odd && Stride::extent == extent2{1, 1} && most == 1;
+    return !always_held && (chunks <= 2 || chunks <= most + 1);
   }
 
   template <int Rows>
@@ -87,7 +104,7 @@ class toeplitz_launch {
   template <int Height, int KernelStride, int Chunks, int Rows>
   [[nodiscard]] cudaError_t launch_kernel() const
   {
-    if constexpr (named(Height, KernelStride)) {
+    if constexpr (named(Height, KernelStride) && (Height > 0 || named_chunks(Chunks))) {
       using config = toeplitz_config<T, Height, KernelStride, Chunks, Rows>;
       launch_shape const shape{.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
                                .block        = dim3(static_cast<unsigned>(plan_.threads)),

@@ -73,4 +73,14 @@ template <stage First, stage Second>
   return {first, second};
 }
 
+/// Blocks that may share a multiprocessor beside an epilogue, of those that may without: it needs
+/// registers of its own, and in double many.
+template <stage S>
+[[nodiscard]] constexpr int blocks_beside(int blocks, bool of_double)
+{
+  if (std::is_same_v<S, identity>) { return blocks; }
+  int const fewer = of_double ? blocks / 2 : blocks * 3 / 4;
+  return fewer > 1 ? fewer : 1;
+}
+
 }  // namespace dwconv::epilogue

@@ -134,7 +134,8 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
 /// Blocks take tiles in the order of memory, several at a time on one multiprocessor: while one
 /// waits for its tile another computes.
 template <typename Config, typename Epilogue>
-__global__ void __launch_bounds__(toeplitz_threads, Config::blocks)
+__global__ void __launch_bounds__(toeplitz_threads,
+                                  epilogue::blocks_beside<Epilogue>(Config::blocks, false))
   toeplitz_forward_kernel(toeplitz_params<typename Config::element_type> const p,
                           Epilogue const epilogue)
 {

@@ -7,6 +7,7 @@
 #include <dwconv/device/architecture.cuh>
 #include <dwconv/device/shared_memory.cuh>
 #include <dwconv/epilogue/coordinate.hpp>
+#include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/window/engine.cuh>
 #include <dwconv/kernels/window/params.hpp>
 #include <dwconv/kernels/window/retire.cuh>
@@ -34,7 +35,9 @@ struct window_config {
 /// passes through shared memory a chunk of rows at a time: while one is computed the next is on its
 /// way in and the one before on its way out; sums stay in registers from chunk to chunk.
 template <typename Config, typename Epilogue>
-__global__ void __launch_bounds__(window_threads, Config::blocks)
+__global__ void __launch_bounds__(
+  window_threads,
+  epilogue::blocks_beside<Epilogue>(Config::blocks, sizeof(typename Config::element_type) == 8))
   window_forward_kernel(window_params<typename Config::element_type> const p,
                         Epilogue const epilogue)
 {

@@ -7,6 +7,7 @@
 #include <dwconv/device/architecture.cuh>
 #include <dwconv/device/shared_memory.cuh>
 #include <dwconv/epilogue/coordinate.hpp>
+#include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/window/retire.cuh>
 #include <dwconv/kernels/window/runtime_engine.cuh>
 #include <dwconv/kernels/window/runtime_params.hpp>
@@ -33,7 +34,9 @@ struct runtime_window_config {
 
 /// As `window_forward_kernel`, with filters in shared memory.
 template <typename Config, typename Epilogue>
-__global__ void __launch_bounds__(window_threads, Config::blocks)
+__global__ void __launch_bounds__(
+  window_threads,
+  epilogue::blocks_beside<Epilogue>(Config::blocks, sizeof(typename Config::element_type) == 8))
   runtime_window_forward_kernel(runtime_window_params<typename Config::element_type> const p,
                                 Epilogue const epilogue)
 {
