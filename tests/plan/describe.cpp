@@ -49,6 +49,7 @@ TEST_CASE("a plan is described with family, instance, grid and traffic", "[descr
         "forward float16 " + describe(problem) +
           "\n"
           "  not window: another family is asked for\n"
+          "  not toeplitz: another family is asked for\n"
           "  family direct: takes every problem\n"
           "  compiled for filter any, stride any, 32-bit indices\n"
           "  tile of 256 neighbouring outputs, one a thread\n"
@@ -78,6 +79,7 @@ TEST_CASE("a plan of the window family is described with its tile", "[describe]"
         "forward float32 " + describe(large) +
           "\n"
           "  family window: reads x once, in tiles\n"
+          "  not toeplitz: tensor cores multiply half types only\n"
           "  not direct: takes every problem\n"
           "  compiled for filter 3x3, stride 1x1\n"
           "  tile of " +
@@ -116,6 +118,7 @@ TEST_CASE("a plan for any filter is described with images, channels, rows and co
   dwconv::lattice_tile const tile = plan.any_filter.tile;
   auto const number               = [](auto value) { return std::to_string(value); };
   CHECK(describe(plan).find("  family window: reads x once, in tiles\n"
+                            "  not toeplitz: tensor cores multiply half types only\n"
                             "  not direct: takes every problem\n"
                             "  compiled for filter any, stride any\n"
                             "  tile of " +

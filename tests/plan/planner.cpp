@@ -80,6 +80,22 @@ std::string flaw_of_window(forward_plan const& plan)
   return {};
 }
 
+/// Of the toeplitz family.
+std::string flaw_of_toeplitz(forward_plan const& plan)
+{
+  std::int64_t const outputs    = dwconv::output_elements(plan.problem);
+  dwconv::toeplitz_tile const t = plan.toeplitz.tile;
+  if (plan.element != dtype::float16 && plan.element != dtype::bfloat16) { return "is not of half"; }
+  if (plan.threads != plan.toeplitz.threads) { return "has blocks it did not ask for"; }
+  if (plan.threads > dwconv::toeplitz_threads || plan.threads % 32 != 0) { return "has odd blocks"; }
+  if (t.images < 1 || t.channels < 1 || t.rows < 1 || t.columns < 1) { return "has an empty tile"; }
+  std::int64_t const most =
+    std::int64_t{t.images} * t.channels * t.rows * t.columns * plan.problem.multiplier;
+  if (outputs / most > plan.blocks) { return "leaves outputs out"; }
+  if (outputs > 0 && plan.blocks > outputs) { return "has idle blocks"; }
+  return plan.shared_bytes <= 0 ? "stages nothing" : "";
+}
+
 /// What is wrong with a plan for a valid problem, in words; empty if nothing is.
 std::string flaw_of(forward_plan const& plan, conv2d_problem const& problem, dtype type)
 {
@@ -98,6 +114,7 @@ std::string flaw_of(forward_plan const& plan, conv2d_problem const& problem, dty
   }
   if (plan.blocks < 0 || plan.blocks > INT32_MAX) { return "has a grid no GPU runs"; }
   if (outputs == 0 && plan.blocks != 0) { return "launches for nothing"; }
+  if (plan.family == kernel_family::toeplitz) { return flaw_of_toeplitz(plan); }
   if (window && plan.compiled.any_filter()) { return flaw_of_any_filter(plan); }
   return window ? flaw_of_window(plan) : flaw_of_direct(plan);
 }

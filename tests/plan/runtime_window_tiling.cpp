@@ -40,10 +40,10 @@ conv2d_problem with(extent2 filter, extent2 stride = {1, 1}, extent2 dilation = 
 TEST_CASE("filters of few taps slide, those of many do not", "[runtime_window_tiling]")
 {
   for (extent2 const filter :
-       {extent2{1, 1}, {1, 3}, {2, 2}, {4, 4}, {3, 5}, {1, 31}, {5, 9}, {9, 5}, {31, 1}}) {
+       {extent2{1, 1}, {1, 3}, {2, 2}, {4, 4}, {3, 5}, {1, 31}, {8, 3}, {6, 4}}) {
     CHECK(planned(with(filter)).compiled == only_runtime[0]);
   }
-  for (extent2 const filter : {extent2{9, 9}, {13, 13}, {11, 11}, {15, 7}}) {
+  for (extent2 const filter : {extent2{9, 9}, {13, 13}, {11, 11}, {15, 7}, {5, 9}, {9, 5}, {31, 1}}) {
     CHECK(planned(with(filter)).compiled.any_filter());
     CHECK(planned(with(filter)).family == kernel_family::window);
   }
@@ -56,13 +56,13 @@ TEST_CASE("filters of few taps slide, those of many do not", "[runtime_window_ti
 
 TEST_CASE("without another kernel for any filter it takes what it can", "[runtime_window_tiling]")
 {
-  CHECK(plan_of(with({13, 13})).compiled == only_runtime[0]);
+  CHECK(plan_of(with({8, 13})).compiled == only_runtime[0]);
   auto const refused = [](conv2d_problem const& p, dwconv::device_facts const& device) {
     auto const plan = dwconv::plan_forward(p, dtype::float32, device, only_runtime);
     CHECK_FALSE(plan.outcome.ok());
     return std::string{plan.verdicts[0].reason};
   };
-  CHECK(refused(with({33, 1}), dwconv::h200_facts) == "the filter is too high for its sums");
+  CHECK(refused(with({9, 1}), dwconv::h200_facts) == "the filter is too high for its sums");
   CHECK(refused(with({3, 3}, {2, 2}, {3, 3}), dwconv::h200_facts) ==
         "filter and stride leave out different rows");
   CHECK(refused(with({3, 3}, {17, 1}), dwconv::h200_facts) == "the stride leaves out most of x");
@@ -111,5 +111,5 @@ TEST_CASE("tiles of run-time windows cover y with threads that all fit", "[runti
       plan.shared_bytes <= dwconv::h200_facts.shared_bytes_per_block && plan.blocks == g.tiles;
     if (!good) { FAIL("plan " << i << ": " << describe(plan)); }
   }
-  CHECK(taken > 8'000);
+  CHECK(taken > 4'000);
 }

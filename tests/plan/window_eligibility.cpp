@@ -205,7 +205,8 @@ TEST_CASE("one family can be asked for, and may decline", "[window_eligibility]"
 {
   CHECK(planned_of_known(usual, dtype::float32, kernel_family::window) == [] {
     auto plan        = planned_of_known(usual);
-    plan.verdicts[1] = {kernel_family::direct, false, "another family is asked for"};
+    plan.verdicts[1] = {kernel_family::toeplitz, false, "another family is asked for"};
+    plan.verdicts[2] = {kernel_family::direct, false, "another family is asked for"};
     return plan;
   }());
   auto const direct = planned_of_known(usual, dtype::float32, kernel_family::direct);

@@ -258,7 +258,7 @@ TEST_CASE("on every GPU each compiled filter has a tile, whatever the width", "[
     device.shared_bytes_per_block = kibibytes * 1024;
     int declined = 0, planned_ones = 0;
     for (compiled_shape const& shape : dwconv::default_instances::shapes) {
-      if (shape.family != kernel_family::window || shape.any_filter()) { continue; }
+      if (shape.family != kernel_family::window || shape.taps.height == 0) { continue; }
       for (int type = 0; type < 4; ++type) {
         for (std::int64_t width = 1; width <= 3000; width += width < 200 ? 3 : 41) {
           for (std::int64_t const height : {1, 5, 7, 14, 20, 21, 56, 224, 1000}) {
@@ -271,7 +271,7 @@ TEST_CASE("on every GPU each compiled filter has a tile, whatever the width", "[
                 .filter   = shape.taps,
                 .stride   = shape.stride};
               auto const plan = plan_forward(p, static_cast<dtype>(type), device,
-                                             dwconv::default_instances::shapes);
+                                             shapes_of_known_filters);
               declined += plan.compiled != shape;
               if (plan.compiled != shape) { continue; }
               std::string const flaw = flaw_of_policy(plan);
@@ -320,12 +320,12 @@ TEST_CASE("every filter that a static door compiles a window for has a tile on e
   CHECK(planned_ones > 10'000);
 }
 
-TEST_CASE("where there is little to do, tiles shrink until there are two a multiprocessor",
+TEST_CASE("where there is little to do, tiles shrink until a multiprocessor has some warps",
           "[window_tiling]")
 {
   int small = 0, enough = 0;
   for (compiled_shape const& shape : dwconv::default_instances::shapes) {
-    if (shape.family != kernel_family::window || shape.any_filter()) { continue; }
+    if (shape.family != kernel_family::window || shape.taps.height == 0) { continue; }
     for (int type = 0; type < 4; ++type) {
       for (std::int64_t const planes : {1, 3, 16, 64, 256}) {
         for (std::int64_t const side : {7, 14, 28, 56, 112, 224}) {
@@ -338,29 +338,29 @@ TEST_CASE("where there is little to do, tiles shrink until there are two a multi
           auto const plan = planned_of_known(p, static_cast<dtype>(type));
           REQUIRE(plan.compiled == shape);
           ++small;
-          if (plan.blocks >= 2 * plan.device.multiprocessors) {
+          if (plan.blocks * (plan.threads / 32) >= 4 * plan.device.multiprocessors) {
             ++enough;
             continue;
           }
-          // Then no tile that has a warp's worth of threads is smaller: walks of one row, or the
-          // shortest that a tall filter or a piece in registers takes.
+          // Then walks are of one row, or the shortest that a piece in registers takes, or strips are
+          // less than twice as high as the lowest.
           int const bytes      = static_cast<int>(size_in_bytes(plan.element));
           bool const registers = plan.window.piece.rows > 0;
           bool const chunked   = lay_out_tile(p, plan.window.tile, bytes, 0).chunks > 1;
-          if (!registers && plan.window.rows_per_thread > (chunked ? 16 : 1)) {
+          if (!registers && plan.window.rows_per_thread > (chunked ? 31 : 1)) {
             FAIL_CHECK(describe(plan));
           }
         }
       }
     }
   }
-  CHECK(enough > small / 3);
+  CHECK(enough >= small / 3);
 }
 
 TEST_CASE("every piece that is compiled is planned for some width", "[window_tiling]")
 {
   for (compiled_shape const& shape : dwconv::default_instances::shapes) {
-    if (shape.family != kernel_family::window || shape.any_filter()) { continue; }
+    if (shape.family != kernel_family::window || shape.taps.height == 0) { continue; }
     for (int type = 0; type < 4; ++type) {
       auto const element = static_cast<dtype>(type);
       auto const list =

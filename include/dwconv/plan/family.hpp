@@ -16,7 +16,7 @@ enum class kernel_family : std::uint8_t {
 };
 
 /// Every family, in the order the planner asks them.
-inline constexpr std::array kernel_families{kernel_family::toeplitz, kernel_family::window,
+inline constexpr std::array kernel_families{kernel_family::window, kernel_family::toeplitz,
                                             kernel_family::direct};
 
 /// The name of a family in plans and messages.

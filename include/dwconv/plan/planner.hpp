@@ -196,16 +196,14 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return answer;
 }
 
-/// Whether an eligible kernel is faster than the family that was asked before it: where the
-/// toeplitz family's matrix products stay half empty, or it has to realign every row, the window
-/// family's kernels for one filter are. Measured on an H200 (docs/tuning.md).
-[[nodiscard]] constexpr bool better(compiled_shape const& kernel, conv2d_problem const& p,
-                                    kernel_family than) noexcept
+/// Whether an eligible family is faster than the kernel that was chosen before it. The toeplitz
+/// family is faster than the window family, but for kernels of one filter where its matrix products
+/// stay half empty or it has to realign every row. Measured on an H200 (docs/tuning.md).
+[[nodiscard]] constexpr bool better(kernel_family family, conv2d_problem const& p,
+                                    compiled_shape const& than) noexcept
 {
-  if (than != kernel_family::toeplitz || kernel.family != kernel_family::window ||
-      kernel.taps == extent2{0, 0}) {
-    return false;
-  }
+  if (family != kernel_family::toeplitz) { return false; }
+  if (than.taps == extent2{0, 0}) { return true; }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
   extent2 const out       = output_extent(p);
   bool const tiny         = out.height == 1 || out.height * out.width < least_outputs;
@@ -213,7 +211,7 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   bool const odd_strided =
     p.stride.width > 1 &&
     (p.input.width % 4 != 0 || out.width % 4 != 0 || out.width < least_width);
-  return tiny || odd_and_easy || odd_strided;
+  return !(tiny || odd_and_easy || odd_strided);
 }
 
 constexpr void fill_direct(forward_plan& plan) noexcept
@@ -350,7 +348,7 @@ constexpr void fill(forward_plan& plan) noexcept
   for (std::size_t f = 0; f < kernel_families.size(); ++f) {
     compiled_shape kernel{};
     plan.verdicts[f]   = planning::judge(kernel_families[f], plan, compiled, only, kernel);
-    bool const instead = chosen && planning::better(kernel, problem, plan.family);
+    bool const instead = chosen && planning::better(kernel_families[f], problem, plan.compiled);
     if (plan.verdicts[f].eligible && (!chosen || instead)) {
       chosen        = true;
       plan.family   = kernel_families[f];
