@@ -7,6 +7,7 @@
 
 #include <dwconv/device/architecture.cuh>
 #include <dwconv/device/shared_memory.cuh>
+#include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/toeplitz/engine.cuh>
 #include <dwconv/kernels/toeplitz/retire.cuh>
 #include <dwconv/kernels/toeplitz/runs.cuh>
