@@ -4,8 +4,14 @@
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release)
 endif()
+# One architecture, for there are many kernels: that of the GPU here, else of the one that figures are from.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 75-virtual 90-real)
+  execute_process(COMMAND nvidia-smi -L RESULT_VARIABLE no_gpu OUTPUT_VARIABLE gpus ERROR_QUIET)
+  if(no_gpu OR NOT gpus MATCHES "GPU 0")
+    set(CMAKE_CUDA_ARCHITECTURES 90-real)
+  else()
+    set(CMAKE_CUDA_ARCHITECTURES native)
+  endif()
 endif()
 # find_package(CUDAToolkit) looks in /usr/local/cuda too; enable_language looks on PATH only.
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
