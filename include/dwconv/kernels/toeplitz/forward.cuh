@@ -98,7 +98,11 @@ template <int Rows, typename T>
   return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
 }
 
-/// @tparam Aligned Rows of x and y begin at even addresses.
+/// @tparam Aligned  Rows of x and y begin at even addresses.
+/// @param view     The tile.
+/// @param item     What of it this warp computes.
+/// @param filter   Of its output channel.
+/// @param epilogue Called once per output.
 /// @param landed   Waits for the tile; called when all else is prepared.
 template <typename Config, bool Aligned, typename T, typename Epilogue, typename Landed>
 __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_item const& item,

@@ -20,6 +20,9 @@ inline constexpr int toeplitz_threads = 128;
 /// compiles for.
 ///
 /// @param filter_height Of a filter held in registers, or 0.
+/// @param stride        Along both axes.
+/// @param chunks        Matrix products along a filter row.
+/// @param rows          Output rows of a walk.
 [[nodiscard]] constexpr int toeplitz_blocks(int filter_height, int stride, int chunks,
                                             int rows) noexcept
 {

@@ -139,7 +139,8 @@ struct toeplitz_layout {
 
   static constexpr int piece = copy_bytes / toeplitz_element_bytes;
 
-  /// @param p A valid problem in nchw whose tile has fewer than 2^31 elements.
+  /// @param p    A valid problem in nchw whose tile has fewer than 2^31 elements.
+  /// @param tile Of its outputs.
   [[nodiscard]] static constexpr toeplitz_layout of(conv2d_problem const& p,
                                                     toeplitz_tile tile) noexcept
   {

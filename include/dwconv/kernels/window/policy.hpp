@@ -97,6 +97,7 @@ struct runtime_window_size {
   int blocks;   ///< Of the most threads, that a multiprocessor's registers shall hold.
 };
 
+/// How many there are.
 inline constexpr int runtime_window_sizes = 2;
 
 /// Number 0 is for the lowest filters. Columns as in `window_pieces`; fewer, the more rows of sums
@@ -112,6 +113,7 @@ inline constexpr int runtime_window_sizes = 2;
                               : of_float[number];
 }
 
+/// Rows of sums of the largest. More of them did not stay in registers.
 inline constexpr int runtime_window_most_live = 8;
 
 /// The first kernel with `live` rows of sums, which are at most `runtime_window_most_live`.

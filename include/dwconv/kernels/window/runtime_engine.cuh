@@ -74,9 +74,11 @@ class runtime_window {
   static constexpr bool near     = Config::stride_width == 1;
   static constexpr bool in_fours = near && most_live <= runtime_window_most_fours;
 
+  /// @param p      What the kernel is told.
   /// @param filter The plane's, staged.
   /// @param row    Input row that the walk begins with; may lie above the image, whose rows, as far
   /// as the tile takes them, end before `row_end`.
+  /// @param row_end See `row`.
   /// @param column Input column under the first output's first tap,
   /// @param last   and under the last output's last.
   __device__ runtime_window(runtime_window_params<T> const& p, sum const* filter, int row,
@@ -100,6 +102,9 @@ class runtime_window {
   /// Walks from where it is to step `until`.
   ///
   /// @param staged Row `row` of x at the thread's first column.
+  /// @param row    First staged row.
+  /// @param until  Step to stop before.
+  /// @param retire Given each row of sums that is finished.
   template <typename Retire>
   __device__ void walk(T const* staged, int row, int until, Retire& retire)
   {
