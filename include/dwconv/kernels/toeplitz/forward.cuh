@@ -182,14 +182,9 @@ __global__ void __launch_bounds__(toeplitz_threads,
                        p.layout.filter);
   }
   if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
-  bool has_landed   = false;
-  auto const landed = [&] {
-    if (has_landed) { return; }
-    has_landed = true;
-    load.settle();
-    block_sync();
-    load.wait();
-  };
+  load.settle();
+  block_sync();
+  auto const landed = [&] { load.wait(); };
   while (index < p.grid.items && item.input < tile.channels) {
     if (p.aligned) {
       toeplitz_compute<Config, true>(view, item, filter, epilogue, landed);
@@ -202,7 +197,6 @@ __global__ void __launch_bounds__(toeplitz_threads,
       toeplitz_take_filter<Config>(filter, view, item);
     }
   }
-  landed();  // a warp without work is counted too
   if constexpr (how == mover::bulk) { fence_before_bulk(); }
   block_sync();
   toeplitz_store<how>(toeplitz_output_runs(p.layout, p.grid, f, tile), y,
