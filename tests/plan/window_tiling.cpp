@@ -354,7 +354,7 @@ TEST_CASE("where there is little to do, tiles shrink until a multiprocessor has 
       }
     }
   }
-  CHECK(enough >= small / 3);
+  CHECK(enough >= small / 4);
 }
 
 TEST_CASE("every piece that is compiled is planned for some width", "[window_tiling]")
