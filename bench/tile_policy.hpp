@@ -14,7 +14,7 @@ namespace dwconv_bench {
 [[nodiscard]] constexpr bool has_window_tile(dwconv::forward_plan const& plan) noexcept
 {
   return plan.outcome.ok() && plan.family == dwconv::kernel_family::window &&
-         !plan.compiled.any_filter();
+         plan.compiled.taps != dwconv::extent2{0, 0};
 }
 
 [[nodiscard]] constexpr bool in_one_chunk(dwconv::conv2d_problem const& p,
