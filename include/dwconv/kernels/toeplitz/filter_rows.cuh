@@ -13,16 +13,19 @@
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// Writes `count` filter rows, contiguous at `filter`, into shared memory as `toeplitz_filter_rows`
-/// says; the whole block takes part, a warp a row.
+/// says; the whole block takes part, a warp a row. Filters of `height` rows may be turned by 180
+/// degrees.
 template <typename T>
-__device__ void extend_filter_rows(T* area, T const* filter, int count, int width,
-                                   toeplitz_filter_rows const& rows)
+__device__ void extend_filter_rows(T* area, T const* filter, int count, int height, int width,
+                                   bool turned, toeplitz_filter_rows const& rows)
 {
   int const warps = static_cast<int>(blockDim.x) / warp_lanes;
   for (int r = warp_index(); r < count; r += warps) {
-    T const* const row = filter + static_cast<std::int64_t>(r) * width;
+    int const from     = turned ? r + height - 1 - 2 * (r % height) : r;
+    T const* const row = filter + static_cast<std::int64_t>(from) * width;
     auto const tap     = [&](int t) {
-      return t >= 0 && t < width ? load_read_only(row + t) : from_sum<T>(0.0f);
+      int const at = turned ? width - 1 - t : t;
+      return t >= 0 && t < width ? load_read_only(row + at) : from_sum<T>(0.0f);
     };
     for (int w = lane_index(); w < 2 * rows.pitch; w += warp_lanes) {
       int const copy  = w >= rows.pitch ? 1 : 0;

@@ -77,7 +77,7 @@ __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
     std::int64_t const channel =
       static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
     filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
-                f.stride_width, view.p.lead);
+                f.stride_width, view.p.lead, view.p.turned);
   }
 }
 
@@ -178,8 +178,8 @@ __global__ void __launch_bounds__(toeplitz_threads,
   if constexpr (engine::extends_filter) {
     std::int64_t const filter_size = static_cast<std::int64_t>(f.filter_height) * f.filter_width;
     extend_filter_rows(filters, p.filter + tile.channel * f.multiplier * filter_size,
-                       tile.channels * f.multiplier * f.filter_height, f.filter_width,
-                       p.layout.filter);
+                       tile.channels * f.multiplier * f.filter_height, f.filter_height,
+                       f.filter_width, p.turned, p.layout.filter);
   }
   if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
   load.settle();

@@ -18,18 +18,12 @@ template <typename T, int FilterHeight, int Chunks>
 class toeplitz_held_filter {
  public:
   /// Reads it from memory, where its rows lie `width` apart.
-  __device__ void take(T const* filter, int width, int stride, int lead)
+  __device__ void take(T const* filter, int width, int stride, int lead, bool turned)
   {
-    int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead;
-    T const* row    = filter + first;
-#pragma unroll
-    for (int kh = 0; kh < FilterHeight; ++kh, row += width) {
-#pragma unroll
-      for (int i = 0; i < 2 * Chunks; ++i) {
-        int const k = i * toeplitz_depth / 2;
-        rows_[kh][i / 2].r[i % 2] =
-          pair_of(tap(row + k, first + k, width), tap(row + k + 1, first + k + 1, width));
-      }
+    if (turned) {
+      take_rows<-1>(filter + (FilterHeight * width - 1), width, stride, lead);
+    } else {
+      take_rows<1>(filter, width, stride, lead);
     }
   }
 
@@ -39,6 +33,23 @@ class toeplitz_held_filter {
   }
 
  private:
+  /// From one tap to the next it is `Step` elements.
+  template <int Step>
+  __device__ void take_rows(T const* filter, int width, int stride, int lead)
+  {
+    int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead;
+    T const* row    = filter + Step * first;
+#pragma unroll
+    for (int kh = 0; kh < FilterHeight; ++kh, row += Step * width) {
+#pragma unroll
+      for (int i = 0; i < 2 * Chunks; ++i) {
+        int const k               = i * toeplitz_depth / 2;
+        rows_[kh][i / 2].r[i % 2] = pair_of(tap(row + Step * k, first + k, width),
+                                            tap(row + Step * (k + 1), first + k + 1, width));
+      }
+    }
+  }
+
   [[nodiscard]] static __device__ T tap(T const* address, int column, int width)
   {
     return static_cast<unsigned>(column) < static_cast<unsigned>(width) ? load_read_only(address)

@@ -122,10 +122,11 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   int lead;      ///< Columns by which windows begin before the first tap.
+  bool turned;   ///< The filter, by 180 degrees.
   bool aligned;  ///< Rows of x and y begin at even addresses and have even lengths.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                  toeplitz_policy const& policy)
+                  toeplitz_policy const& policy, bool turned_ = false)
     : x{tensors.x},
       filter{tensors.filter},
       y{tensors.y},
@@ -133,6 +134,7 @@ struct toeplitz_params {
       grid{p, policy.tile},
       frame{p},
       lead{toeplitz_lead(p)},
+      turned{turned_},
       aligned{p.input.width % 2 == 0 && output_extent(p).width % 2 == 0 && !is_odd(tensors.x) &&
               !is_odd(tensors.y)}
   {}

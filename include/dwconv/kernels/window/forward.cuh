@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(
   // The filter is on its way while the first chunk lands.
   engine window{p.filter + static_cast<std::int64_t>(channel) *
                              (engine::filter_height * engine::filter_width),
-                input_column, f.input_width};
+                p.turned, input_column, f.input_width};
   window_retire<Config, Epilogue> retire{
     nullptr,
     g.output_pitch,

@@ -53,7 +53,8 @@ __device__ void stage_runtime_filters(runtime_window_params<T> const& p, tile_po
     area[plane * p.staged.plane_pitch + (kh - r * p.stride_height.divisor()) * p.staged.row_pitch +
          p.staged.lead + kw * p.staged.rows + r] =
       to_sum(
-        load_read_only(p.filter + static_cast<std::int64_t>(channel) * p.taps.divisor() + tap));
+        load_read_only(p.filter + static_cast<std::int64_t>(channel) * p.taps.divisor() +
+                       (p.turned ? p.taps.divisor() - 1 - tap : tap)));
   }
 }
 

@@ -28,14 +28,14 @@ struct runtime_window_params : window_params<T> {
   fast_divisor<std::int32_t> stride_height;
 
   runtime_window_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                        window_policy const& policy)
-    : runtime_window_params{p, tensors, policy, runtime_window_walk{p}}
+                        window_policy const& policy, bool turned_ = false)
+    : runtime_window_params{p, tensors, policy, turned_, runtime_window_walk{p}}
   {}
 
  private:
   runtime_window_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                        window_policy const& policy, runtime_window_walk const& walk)
-    : window_params<T>{p, tensors, policy},
+                        window_policy const& policy, bool turned_, runtime_window_walk const& walk)
+    : window_params<T>{p, tensors, policy, turned_},
       filter_height{static_cast<int>(p.filter.height)},
       filter_width{static_cast<int>(p.filter.width)},
       stride_width{static_cast<int>(p.stride.width)},
