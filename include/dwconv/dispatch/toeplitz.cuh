@@ -20,9 +20,9 @@ template <typename T, static_taps Taps, static_stride Stride, typename Epilogue>
 class toeplitz_launch {
  public:
   toeplitz_launch(forward_plan const& plan, forward_tensors<T> const& tensors, cudaStream_t stream,
-                  Epilogue const& epilogue)
+                  Epilogue const& epilogue, bool turned)
     : plan_{plan},
-      params_{plan.problem, tensors, plan.toeplitz},
+      params_{plan.problem, tensors, plan.toeplitz, turned},
       stream_{stream},
       epilogue_{epilogue}
   {}

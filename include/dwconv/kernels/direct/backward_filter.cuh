@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <dwconv/device/convert.cuh>
+#include <dwconv/device/shared_memory.cuh>
+#include <dwconv/device/vector_access.cuh>
+#include <dwconv/kernels/direct/filter_params.hpp>
+#include <dwconv/kernels/direct/split_walk.cuh>
+#include <dwconv/reduction/block_sum.cuh>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// One compiled direct kernel of backward_filter.
+template <element T, layout Layout, typename Index>
+struct direct_filter_config {
+  using element_type           = T;
+  using sum                    = sum_of<T>;
+  using index_type             = Index;
+  using params                 = direct_filter_params<T, sum, Index>;
+  static constexpr int lanes   = direct_channel_lanes(Layout);
+  static constexpr int taps    = direct_filter_taps;
+  static constexpr bool inside = Layout == layout::nhwc;  ///< Where the channels lie.
+};
+
+/// The taps that a block takes, as what they add to the coordinates of an output's window.
+template <typename Config>
+struct direct_filter_chunk {
+  using index = typename Config::index_type;
+
+  index first;  ///< Tap.
+  int count;
+  index row[Config::taps];
+  index column[Config::taps];
+
+  __device__ direct_filter_chunk(typename Config::params const& p, int chunk)
+    : first{static_cast<index>(chunk) * Config::taps},
+      count{static_cast<int>(min(p.taps - first, static_cast<index>(Config::taps)))}
+  {
+#pragma unroll
+    for (int t = 0; t < Config::taps; ++t) {
+      index const tap = t < count ? first + t : 0;
+      index const r   = p.taps_across.quotient(tap);
+      row[t]          = r * p.rows.dilation - p.rows.pad_before;
+      column[t] = (tap - r * p.taps_across.divisor()) * p.columns.dilation - p.columns.pad_before;
+    }
+  }
+};
+
+/// What one thread reads for one output channel, and adds up.
+template <typename Config>
+class direct_filter_channel {
+ public:
+  using T      = typename Config::element_type;
+  using sum    = typename Config::sum;
+  using index  = typename Config::index_type;
+  using params = typename Config::params;
+  using chunk  = direct_filter_chunk<Config>;
+
+  __device__ direct_filter_channel(params const& p, index channel)
+    : p_{p},
+      x_plane_{p.rows.input * p.columns.input},
+      dy_plane_{p.output_height.divisor() * p.output_width.divisor()},
+      x_{p.x + p.multiplier.quotient(channel) * (Config::inside ? 1 : x_plane_)},
+      dy_{p.dy + channel * (Config::inside ? 1 : dy_plane_)}
+  {}
+
+  /// Adds x * dy of one output to the gradients of the taps that lie on the image there.
+  __device__ void add(sum (&sums)[Config::taps], chunk const& taps, index position) const
+  {
+    constexpr bool inside = Config::inside;
+    index const line      = p_.output_width.quotient(position);
+    index const image     = p_.output_height.quotient(line);
+    index const top       = (line - image * p_.output_height.divisor()) * p_.rows.stride;
+    index const left      = (position - line * p_.output_width.divisor()) * p_.columns.stride;
+    index const pixel     = inside ? p_.channels : 1;
+    T const* const x      = x_ + image * x_plane_ * p_.channels;
+    sum const dy          = to_sum(
+               load_read_only(dy_ + (image * dy_plane_ * p_.output_channels +
+                            (position - image * dy_plane_) * (inside ? p_.output_channels : 1))));
+#pragma unroll
+    for (int t = 0; t < Config::taps; ++t) {
+      index const row    = top + taps.row[t];
+      index const column = left + taps.column[t];
+      bool const on_image =
+        row >= 0 && row < p_.rows.input && column >= 0 && column < p_.columns.input;
+      if (t < taps.count && on_image) {
+        T const value = load_read_only(x + (row * p_.columns.input + column) * pixel);
+        sums[t]       = multiply_add(to_sum(value), dy, sums[t]);
+      }
+    }
+  }
+
+ private:
+  params const& p_;
+  index x_plane_;
+  index dy_plane_;
+  T const* x_;   ///< The channel's first element in the first image,
+  T const* dy_;  ///< and of the output channel.
+};
+
+/// A block a group of channels, a chunk of taps and a split; chunks beside each other in time share
+/// what they read in L2, and splits go through memory in its order.
+template <typename Config>
+__global__ void __launch_bounds__(direct_threads)
+  direct_backward_filter_kernel(typename Config::params const p)
+{
+  using sum   = typename Config::sum;
+  using index = typename Config::index_type;
+
+  int const block = static_cast<int>(blockIdx.x);
+  int const rest  = p.chunks.quotient(block);
+  int const split = p.groups.quotient(rest);
+  int const group = rest - split * p.groups.divisor();
+  direct_filter_chunk<Config> const taps{p, block - rest * p.chunks.divisor()};
+  index const first_channel = static_cast<index>(group) * Config::lanes;
+  direct_split_walk<Config::lanes, index> const walk{p.positions, p.per_split, split, p.splits};
+
+  sum sums[Config::taps] = {};
+  index const channel    = first_channel + walk.lane();
+  if (channel < p.output_channels) {
+    direct_filter_channel<Config> const of{p, channel};
+    walk.template add_up<1>(sums,
+                            [&](sum(&some)[Config::taps], index at) { of.add(some, taps, at); });
+  }
+  sum* const partial = p.partial + static_cast<std::int64_t>(split) * p.output_channels * p.taps;
+  block_sum<Config::lanes>(sums, dynamic_shared_memory<sum>(), [&](int t, int lane, sum total) {
+    if (t < taps.count && first_channel + lane < p.output_channels) {
+      partial[(first_channel + lane) * p.taps + (taps.first + t)] = total;
+    }
+  });
+}
+
+DWCONV_ABI_NAMESPACE_END
