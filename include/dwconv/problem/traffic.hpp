@@ -54,9 +54,7 @@ struct traffic {
           .multiply_adds = convolution_multiply_adds(problem)};
 }
 
-/// The same of one backward_filter call: x and dy are read, dfilter is written.
-///
-/// @param gradient Of dfilter.
+/// The same of one backward_filter call: x and dy are read, dfilter, of type `gradient`, is written.
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr traffic backward_filter_traffic(
   conv2d_problem const& problem, dtype type, dtype gradient) noexcept
 {
@@ -66,10 +64,8 @@ struct traffic {
           .multiply_adds = convolution_multiply_adds(problem)};
 }
 
-/// The same of one backward_bias call: dy is read, dbias is written. An addition counts as one
-/// multiply-add.
-///
-/// @param gradient Of dbias.
+/// The same of one backward_bias call: dy is read, dbias, of type `gradient`, is written. An addition
+/// counts as one multiply-add.
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr traffic backward_bias_traffic(
   conv2d_problem const& problem, dtype type, dtype gradient) noexcept
 {

@@ -17,6 +17,7 @@ DWCONV_ABI_NAMESPACE_BEGIN
 ///
 /// @tparam Lanes 1 for sums over all threads; 32 for sums over the threads of the same lane, which
 /// are as many for each value.
+/// @param values This thread's; afterwards of no use.
 /// @param area   Shared memory, `block_sum_size` elements.
 /// @param take   Called as `take(value, lane, sum)`, by one thread for each sum.
 template <int Lanes, int Count, typename Sum, typename Take>

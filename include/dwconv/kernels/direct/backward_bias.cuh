@@ -65,7 +65,7 @@ __device__ void direct_bias_add(typename Config::sum& sum, typename Config::para
 
 /// A block a group of channels and a split; splits go through memory in its order.
 template <typename Config>
-__global__ void __launch_bounds__(direct_threads)
+__global__ void __launch_bounds__(direct_threads, 4)
   direct_backward_bias_kernel(typename Config::params const p)
 {
   using sum   = typename Config::sum;
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(direct_threads)
   sum sums[1]         = {};
   index const channel = first_channel + walk.lane();
   if (channel < p.output_channels) {
-    walk.template add_up<Config::run>(
+    walk.template add_up<Config::run, Config::inside ? 4 : 2>(
       sums, [&](sum(&some)[1], index at) { direct_bias_add<Config>(some[0], p, channel, at); });
   }
   sum* const partial = p.partial + static_cast<std::int64_t>(split) * p.output_channels;

@@ -100,7 +100,7 @@ template <typename Config, typename Index = typename Config::index_type>
 
 /// One element of dx a thread, in the order of dx in memory: any problem, nothing staged.
 template <typename Config>
-__global__ void __launch_bounds__(direct_threads)
+__global__ void __launch_bounds__(direct_threads, 4)
   direct_backward_data_kernel(typename Config::params const p)
 {
   using T     = typename Config::element_type;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <dwconv/device/convert.cuh>
 #include <dwconv/device/shared_memory.cuh>
@@ -15,35 +16,54 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// One compiled direct kernel of backward_filter.
 template <element T, layout Layout, typename Index>
 struct direct_filter_config {
-  using element_type           = T;
-  using sum                    = sum_of<T>;
-  using index_type             = Index;
-  using params                 = direct_filter_params<T, sum, Index>;
-  static constexpr int lanes   = direct_channel_lanes(Layout);
-  static constexpr int taps    = direct_filter_taps;
+  using element_type         = T;
+  using sum                  = sum_of<T>;
+  using index_type           = Index;
+  using params               = direct_filter_params<T, sum, Index>;
+  static constexpr int lanes = direct_channel_lanes(Layout);
+  static constexpr int taps  = direct_filter_taps;
+  /// That a multiprocessor's registers shall hold: without a number, or with a larger one, some
+  /// architecture's compiler spills.
+  static constexpr int blocks  = sizeof(Index) == 4 && sizeof(sum) == 4 ? 3 : 1;
   static constexpr bool inside = Layout == layout::nhwc;  ///< Where the channels lie.
 };
 
-/// The taps that a block takes, as what they add to the coordinates of an output's window.
+/// The taps that a block takes: neighbours, row by row.
 template <typename Config>
 struct direct_filter_chunk {
   using index = typename Config::index_type;
+  using word  = std::make_unsigned_t<index>;
 
   index first;  ///< Tap.
   int count;
-  index row[Config::taps];
-  index column[Config::taps];
+  index row;     ///< What the first tap adds to the row of a window's first element,
+  index column;  ///< and to its column.
+  index highest_row;
+  index lowest_column;
+  index highest_column;
+  word offset[Config::taps];  ///< From a window's first element to the taps'; may wrap around.
 
   __device__ direct_filter_chunk(typename Config::params const& p, int chunk)
     : first{static_cast<index>(chunk) * Config::taps},
       count{static_cast<int>(min(p.taps - first, static_cast<index>(Config::taps)))}
   {
+    index const width = p.taps_across.divisor();
+    index const r     = p.taps_across.quotient(first);
+    index const end   = first + (count - 1);
+    index const last  = p.taps_across.quotient(end);
+    bool const one    = last == r;  // all in one row of the filter
+    row               = r * p.rows.dilation;
+    column            = (first - r * width) * p.columns.dilation;
+    highest_row       = last * p.rows.dilation;
+    lowest_column     = one ? column : 0;
+    highest_column    = (one ? end - last * width : width - 1) * p.columns.dilation;
 #pragma unroll
     for (int t = 0; t < Config::taps; ++t) {
-      index const tap = t < count ? first + t : 0;
-      index const r   = p.taps_across.quotient(tap);
-      row[t]          = r * p.rows.dilation - p.rows.pad_before;
-      column[t] = (tap - r * p.taps_across.divisor()) * p.columns.dilation - p.columns.pad_before;
+      index const tap = t < count ? first + t : first;
+      index const kh  = p.taps_across.quotient(tap);
+      offset[t]       = p.x_offset(kh * p.rows.dilation, (tap - kh * width) * p.columns.dilation);
+      // Else the compiler works it out again for every output.
+      if constexpr (sizeof(word) == 4) { offset[t] = opaque(offset[t]); }
     }
   }
 };
@@ -69,30 +89,65 @@ class direct_filter_channel {
   /// Adds x * dy of one output to the gradients of the taps that lie on the image there.
   __device__ void add(sum (&sums)[Config::taps], chunk const& taps, index position) const
   {
-    constexpr bool inside = Config::inside;
-    index const line      = p_.output_width.quotient(position);
-    index const image     = p_.output_height.quotient(line);
-    index const top       = (line - image * p_.output_height.divisor()) * p_.rows.stride;
-    index const left      = (position - line * p_.output_width.divisor()) * p_.columns.stride;
-    index const pixel     = inside ? p_.channels : 1;
-    T const* const x      = x_ + image * x_plane_ * p_.channels;
-    sum const dy          = to_sum(
-               load_read_only(dy_ + (image * dy_plane_ * p_.output_channels +
-                            (position - image * dy_plane_) * (inside ? p_.output_channels : 1))));
-#pragma unroll
-    for (int t = 0; t < Config::taps; ++t) {
-      index const row    = top + taps.row[t];
-      index const column = left + taps.column[t];
-      bool const on_image =
-        row >= 0 && row < p_.rows.input && column >= 0 && column < p_.columns.input;
-      if (t < taps.count && on_image) {
-        T const value = load_read_only(x + (row * p_.columns.input + column) * pixel);
-        sums[t]       = multiply_add(to_sum(value), dy, sums[t]);
-      }
+    index const line  = p_.output_width.quotient(position);
+    index const image = p_.output_height.quotient(line);
+    index const top =
+      (line - image * p_.output_height.divisor()) * p_.rows.stride - p_.rows.pad_before;
+    index const left =
+      (position - line * p_.output_width.divisor()) * p_.columns.stride - p_.columns.pad_before;
+    T const* const x    = x_ + image * x_plane_ * p_.channels;
+    sum const dy        = to_sum(load_read_only(
+             dy_ + (image * dy_plane_ * p_.output_channels +
+             (position - image * dy_plane_) * (Config::inside ? p_.output_channels : 1))));
+    bool const on_image = top + taps.row >= 0 && top + taps.highest_row < p_.rows.input &&
+                          left + taps.lowest_column >= 0 &&
+                          left + taps.highest_column < p_.columns.input;
+    if (on_image) {
+      add_all(sums, taps, x, p_.x_offset(top, left), dy);
+    } else {
+      add_some(sums, taps, x, top, left, dy);
     }
   }
 
  private:
+  /// Away from the borders, where nearly all outputs are: nothing is asked, and all loads are on
+  /// their way at once. Sums past the chunk's last tap are of no use.
+  __device__ void add_all(sum (&sums)[Config::taps], chunk const& taps, T const* x,
+                          typename chunk::word origin, sum dy) const
+  {
+    T values[Config::taps];
+#pragma unroll
+    for (int t = 0; t < Config::taps; ++t) {
+      values[t] = load_read_only(x + static_cast<index>(origin + taps.offset[t]));
+    }
+#pragma unroll
+    for (int t = 0; t < Config::taps; ++t) {
+      sums[t] = multiply_add(to_sum(values[t]), dy, sums[t]);
+    }
+  }
+
+  __device__ void add_some(sum (&sums)[Config::taps], chunk const& taps, T const* x, index top,
+                           index left, sum dy) const
+  {
+    index row         = top + taps.row;
+    index column      = left + taps.column;
+    index const after = left + (p_.taps_across.divisor() - 1) * p_.columns.dilation;
+#pragma unroll
+    for (int t = 0; t < Config::taps; ++t) {
+      bool const on_image =
+        row >= 0 && row < p_.rows.input && column >= 0 && column < p_.columns.input;
+      if (t < taps.count && on_image) {
+        T const value = load_read_only(x + static_cast<index>(p_.x_offset(row, column)));
+        sums[t]       = multiply_add(to_sum(value), dy, sums[t]);
+      }
+      // Not past the last tap, whose next may be past any number.
+      if (t + 1 >= taps.count) { continue; }
+      bool const next_row = column == after;
+      row                 = next_row ? row + p_.rows.dilation : row;
+      column              = next_row ? left : column + p_.columns.dilation;
+    }
+  }
+
   params const& p_;
   index x_plane_;
   index dy_plane_;
@@ -103,7 +158,7 @@ class direct_filter_channel {
 /// A block a group of channels, a chunk of taps and a split; chunks beside each other in time share
 /// what they read in L2, and splits go through memory in its order.
 template <typename Config>
-__global__ void __launch_bounds__(direct_threads)
+__global__ void __launch_bounds__(direct_threads, Config::blocks)
   direct_backward_filter_kernel(typename Config::params const p)
 {
   using sum   = typename Config::sum;
@@ -121,8 +176,8 @@ __global__ void __launch_bounds__(direct_threads)
   index const channel    = first_channel + walk.lane();
   if (channel < p.output_channels) {
     direct_filter_channel<Config> const of{p, channel};
-    walk.template add_up<1>(sums,
-                            [&](sum(&some)[Config::taps], index at) { of.add(some, taps, at); });
+    walk.template add_up<1, 1>(sums,
+                               [&](sum(&some)[Config::taps], index at) { of.add(some, taps, at); });
   }
   sum* const partial = p.partial + static_cast<std::int64_t>(split) * p.output_channels * p.taps;
   block_sum<Config::lanes>(sums, dynamic_shared_memory<sum>(), [&](int t, int lane, sum total) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <dwconv/core/fast_divisor.hpp>
 #include <dwconv/kernels/direct/policy.hpp>
@@ -39,6 +40,8 @@ struct direct_filter_params {
   direct_filter_axis<Index> rows;
   direct_filter_axis<Index> columns;
 
+  Index pixel;  ///< Elements from one column of x to the next.
+
   direct_filter_params(conv2d_problem const& p, T const* x_, T const* dy_, Sum* partial_,
                        direct_sum_policy const& policy)
     : x{x_},
@@ -59,8 +62,19 @@ struct direct_filter_params {
       rows{static_cast<Index>(p.input.height), static_cast<Index>(p.stride.height),
            static_cast<Index>(p.dilation.height), static_cast<Index>(p.pad.top)},
       columns{static_cast<Index>(p.input.width), static_cast<Index>(p.stride.width),
-              static_cast<Index>(p.dilation.width), static_cast<Index>(p.pad.left)}
+              static_cast<Index>(p.dilation.width), static_cast<Index>(p.pad.left)},
+      pixel{static_cast<Index>(p.data_layout == layout::nchw ? 1 : p.channels)}
   {}
+
+  /// Where an element lies in its plane, counted modulo what the index holds: coordinates may be
+  /// differences, or off the image.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr std::make_unsigned_t<Index> x_offset(
+    Index row, Index column) const noexcept
+  {
+    using word = std::make_unsigned_t<Index>;
+    return (static_cast<word>(row) * static_cast<word>(columns.input) + static_cast<word>(column)) *
+           static_cast<word>(pixel);
+  }
 };
 
 }  // namespace dwconv
