@@ -36,35 +36,31 @@ struct direct_filter_chunk {
 
   index first;  ///< Tap.
   int count;
-  index row;     ///< What the first tap adds to the row of a window's first element,
-  index column;  ///< and to its column.
-  index highest_row;
-  index lowest_column;
-  index highest_column;
-  word offset[Config::taps];  ///< From a window's first element to the taps'; may wrap around.
+  index row[Config::taps];     ///< What a tap adds to the row of a window's first element,
+  index column[Config::taps];  ///< and to its column. Taps past the last are the first again.
+  word offset[Config::taps];   ///< From a window's first element to the taps'; may wrap around.
 
   __device__ direct_filter_chunk(typename Config::params const& p, int chunk)
     : first{static_cast<index>(chunk) * Config::taps},
       count{static_cast<int>(min(p.taps - first, static_cast<index>(Config::taps)))}
   {
-    index const width = p.taps_across.divisor();
-    index const r     = p.taps_across.quotient(first);
-    index const end   = first + (count - 1);
-    index const last  = p.taps_across.quotient(end);
-    bool const one    = last == r;  // all in one row of the filter
-    row               = r * p.rows.dilation;
-    column            = (first - r * width) * p.columns.dilation;
-    highest_row       = last * p.rows.dilation;
-    lowest_column     = one ? column : 0;
-    highest_column    = (one ? end - last * width : width - 1) * p.columns.dilation;
 #pragma unroll
     for (int t = 0; t < Config::taps; ++t) {
       index const tap = t < count ? first + t : first;
       index const kh  = p.taps_across.quotient(tap);
-      offset[t]       = p.x_offset(kh * p.rows.dilation, (tap - kh * width) * p.columns.dilation);
-      // Else the compiler works it out again for every output.
-      if constexpr (sizeof(word) == 4) { offset[t] = opaque(offset[t]); }
+      row[t]          = kept(kh * p.rows.dilation);
+      column[t]       = kept((tap - kh * p.taps_across.divisor()) * p.columns.dilation);
+      offset[t]       = kept(p.x_offset(row[t], column[t]));
     }
+  }
+
+ private:
+  /// Else the compiler works it out again for every output.
+  template <typename Number>
+  [[nodiscard]] static __device__ Number kept(Number number)
+  {
+    if constexpr (sizeof(Number) == 4) { return opaque(number); }
+    return number;
   }
 };
 
@@ -95,59 +91,31 @@ class direct_filter_channel {
       (line - image * p_.output_height.divisor()) * p_.rows.stride - p_.rows.pad_before;
     index const left =
       (position - line * p_.output_width.divisor()) * p_.columns.stride - p_.columns.pad_before;
-    T const* const x    = x_ + image * x_plane_ * p_.channels;
-    sum const dy        = to_sum(load_read_only(
-             dy_ + (image * dy_plane_ * p_.output_channels +
+    T const* const x = x_ + image * x_plane_ * p_.channels;
+    sum const dy     = to_sum(load_read_only(
+          dy_ + (image * dy_plane_ * p_.output_channels +
              (position - image * dy_plane_) * (Config::inside ? p_.output_channels : 1))));
-    bool const on_image = top + taps.row >= 0 && top + taps.highest_row < p_.rows.input &&
-                          left + taps.lowest_column >= 0 &&
-                          left + taps.highest_column < p_.columns.input;
-    if (on_image) {
-      add_all(sums, taps, x, p_.x_offset(top, left), dy);
-    } else {
-      add_some(sums, taps, x, top, left, dy);
+    // Without a branch, so that all loads are on their way at once: a tap in the padding reads the
+    // plane's first element instead, and its product is dropped.
+    using word        = typename chunk::word;
+    word const origin = p_.x_offset(top, left);
+    bool on_image[Config::taps];
+    T values[Config::taps];
+#pragma unroll
+    for (int t = 0; t < Config::taps; ++t) {
+      on_image[t] = static_cast<word>(top + taps.row[t]) < static_cast<word>(p_.rows.input) &&
+                    static_cast<word>(left + taps.column[t]) < static_cast<word>(p_.columns.input);
+      values[t] =
+        load_read_only(x + static_cast<index>(on_image[t] ? origin + taps.offset[t] : word{0}));
+    }
+#pragma unroll
+    for (int t = 0; t < Config::taps; ++t) {
+      sum const next = multiply_add(to_sum(values[t]), dy, sums[t]);
+      sums[t]        = on_image[t] ? next : sums[t];
     }
   }
 
  private:
-  /// Away from the borders, where nearly all outputs are: nothing is asked, and all loads are on
-  /// their way at once. Sums past the chunk's last tap are of no use.
-  __device__ void add_all(sum (&sums)[Config::taps], chunk const& taps, T const* x,
-                          typename chunk::word origin, sum dy) const
-  {
-    T values[Config::taps];
-#pragma unroll
-    for (int t = 0; t < Config::taps; ++t) {
-      values[t] = load_read_only(x + static_cast<index>(origin + taps.offset[t]));
-    }
-#pragma unroll
-    for (int t = 0; t < Config::taps; ++t) {
-      sums[t] = multiply_add(to_sum(values[t]), dy, sums[t]);
-    }
-  }
-
-  __device__ void add_some(sum (&sums)[Config::taps], chunk const& taps, T const* x, index top,
-                           index left, sum dy) const
-  {
-    index row         = top + taps.row;
-    index column      = left + taps.column;
-    index const after = left + (p_.taps_across.divisor() - 1) * p_.columns.dilation;
-#pragma unroll
-    for (int t = 0; t < Config::taps; ++t) {
-      bool const on_image =
-        row >= 0 && row < p_.rows.input && column >= 0 && column < p_.columns.input;
-      if (t < taps.count && on_image) {
-        T const value = load_read_only(x + static_cast<index>(p_.x_offset(row, column)));
-        sums[t]       = multiply_add(to_sum(value), dy, sums[t]);
-      }
-      // Not past the last tap, whose next may be past any number.
-      if (t + 1 >= taps.count) { continue; }
-      bool const next_row = column == after;
-      row                 = next_row ? row + p_.rows.dilation : row;
-      column              = next_row ? left : column + p_.columns.dilation;
-    }
-  }
-
   params const& p_;
   index x_plane_;
   index dy_plane_;
