@@ -22,8 +22,7 @@ struct direct_filter_config {
   using params               = direct_filter_params<T, sum, Index>;
   static constexpr int lanes = direct_channel_lanes(Layout);
   static constexpr int taps  = direct_filter_taps;
-  /// That a multiprocessor's registers shall hold: without a number, or with a larger one, some
-  /// architecture's compiler spills.
+  /// That a multiprocessor's registers shall hold.
   static constexpr int blocks  = sizeof(Index) == 4 && sizeof(sum) == 4 ? 3 : 1;
   static constexpr bool inside = Layout == layout::nhwc;  ///< Where the channels lie.
 };
