@@ -236,7 +236,7 @@ template <typename T, typename Gradient = T>
   auto const plan     = dwconv::make_backward_filter_plan<T>(c.problem, 0);
   auto const expected = dwconv_reference::backward_filter(c.problem, c.x, c.dy);
   return compare_gradient<T>("dfilter", c.problem, expected, a.gradient.data(), t,
-                             plan.direct.split.longest_chain() + 1);
+                             longest_chain(plan) + 1);
 }
 
 template <typename T, typename Gradient = T>
