@@ -161,8 +161,10 @@ constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
 {
   auto const blocks = [&] { return window_filter_splits{f.p, policy}.blocks(); };
   bool const whole  = window_filter_layout{f.p, policy, f.bytes}.whole_planes;
-  while (!whole && blocks() < f.wanted_blocks() &&
-         policy.strip / 2 >= std::max(f.aim.least_steps, 4 * (f.walk.live - 1))) {
+  auto const few = [&] {
+    return blocks() < f.wanted_blocks() && policy.strip / 2 >= std::max(f.aim.least_steps, 4 * (f.walk.live - 1));
+  };
+  while (!whole && (few() || std::int64_t{policy.strip} * f.columns > f.aim.longest_walk)) {
     policy.strip = static_cast<int>(divide_up(policy.strip, 2));
   }
   std::int64_t const terms =
