@@ -35,7 +35,8 @@ inline constexpr int warp_size = 32;
 struct aims {
   std::int64_t stage_bytes  = 16 * 1024;  ///< Of x and dy together, in whole planes,
   std::int64_t plane_bytes  = 28 * 1024;  ///< up to this size of a plane.
-  std::int64_t thread_bytes = 340;        ///< Of a chunk of rows, for each thread.
+  std::int64_t thread_bytes = 340;        ///< Of a chunk of rows, for each thread;
+  std::int64_t window_bytes = 340;        ///< of windows of them.
   std::int64_t run_bytes    = 2048;       ///< That a run of x should have: starting one has a price.
   std::int64_t block_bytes  = 16 * 1024;  ///< That a block could move while it begins and ends.
   int stages                = 2;
@@ -59,11 +60,14 @@ struct aims {
     aim.lanes        = 64;
     aim.thread_bytes = 256;
     aim.row_lanes    = 32;
+    aim.across       = 64;
+    aim.window_bytes = 170;
   }
   if (p.filter.height > 5 && large) {
     // Bound by multiply-adds: as many warps as registers allow, and few multiply-adds' worth of
     // beginnings.
     aim.thread_bytes = 256;
+    aim.window_bytes = std::min<std::int64_t>(aim.window_bytes, 256);
     aim.row_lanes    = 32;
     aim.least_across = 4;
   }
@@ -182,7 +186,7 @@ struct frame {
                                  policy.columns) *
                                 f.bytes;
   std::int64_t const turns =
-    std::clamp<std::int64_t>(f.aim.thread_bytes *
+    std::clamp<std::int64_t>((whole_rows ? f.aim.thread_bytes : f.aim.window_bytes) *
                                divide_up(across * policy.images, warp_size) * warp_size /
                                (of_image * policy.images * turn),
                              1,

@@ -62,6 +62,7 @@ class window_filter_engine {
     }
 #pragma unroll
     for (int v = 0; v < columns; ++v) { here_[v] = opaque(v < outputs ? ~0u : 0u); }
+    outputs_ = outputs;
   }
 
   /// Takes steps `step` to `end` - 1, and perhaps some more, in which no row of `rows` takes part.
@@ -107,9 +108,15 @@ class window_filter_engine {
         for (int v = 0; v < columns; ++v) { dy_[m][v] = dy_[m - 1][v]; }
       }
     }
+    // Many sums leave no registers for masks.
+    [[maybe_unused]] int const outputs = row_here != 0 ? outputs_ : 0;
 #pragma unroll
     for (int v = 0; v < columns; ++v) {
-      dy_[place(u, 0)][v] = to_sum(keep_bits(row[v], here_[v] & row_here));
+      if constexpr (turns == 1) {
+        dy_[0][v] = v < outputs ? to_sum(row[v]) : sum(0);
+      } else {
+        dy_[place(u, 0)][v] = to_sum(keep_bits(row[v], here_[v] & row_here));
+      }
     }
   }
 
@@ -138,6 +145,7 @@ class window_filter_engine {
   sum dy_[live][columns];
   unsigned on_image_[reach];
   unsigned here_[columns];
+  int outputs_;
 };
 
 DWCONV_ABI_NAMESPACE_END

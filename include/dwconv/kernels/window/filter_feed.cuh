@@ -133,10 +133,8 @@ class window_filter_feed {
           transaction_barrier& landed = landed_[place_.stage];
           warp_sync();
           if (lane == 0) { landed.arrive_and_expect(all); }
-          read_policy const policy =
-            p.passing ? read_policy::passing() : read_policy::normal();
-          a.load(landed, policy);
-          b.load(landed, policy);
+          a.load(landed, p.passing);
+          b.load(landed, p.passing);
         }
         ++server_;
         if (server_ * warp_lanes >= static_cast<int>(blockDim.x)) { server_ = 0; }

@@ -62,7 +62,8 @@ inline constexpr int window_filter_threads = 128;
   std::int64_t const reach  = (columns - 1) * stride.width + filter.width;
   std::int64_t const words  = element_bytes == 8 ? 2 : 1;
   std::int64_t const needed =
-    words * (filter.height * filter.width + live * columns + reach) + reach + columns + 36;
+    words * (filter.height * filter.width + live * columns + reach) + reach + columns +
+    (element_bytes == 8 ? 80 : window_filter_turns(filter, stride) == 1 ? 28 : 56);
   return static_cast<int>(
     std::clamp<std::int64_t>(65536 / (window_filter_threads * ((needed + 7) / 8 * 8)), 1, 8));
 }
