@@ -67,7 +67,19 @@ class window_columns_state {
   }
 
  protected:
+  /// Reads what is on the image; elements off it stay zero.
+  __device__ void read(T const* row)
+  {
+#pragma unroll
+    for (int c = 0; c < reach; ++c) {
+      x_[c] = to_sum(keep_bits(row[c], on_image_[c]));
+    }
+  }
+
   sum filter_[filter_height * filter_width];
+  sum x_[reach];
+
+ private:
   unsigned on_image_[reach];
 };
 
@@ -77,7 +89,7 @@ class window_columns_state {
 /// Each input row is read once and added to the sums of every output row it touches: `live` rows of
 /// sums in registers, oldest first. In every step each row of sums takes the place of the one
 /// before it, which costs nothing: the step's first multiply-add reads one register and writes
-/// another. The oldest is then finished, and given to `retire`.
+/// another. The oldest is then given to `retire`, and finished but for the first steps.
 template <typename Config>
 class sliding_window : public window_columns_state<Config> {
   using base = window_columns_state<Config>;
@@ -92,6 +104,9 @@ class sliding_window : public window_columns_state<Config> {
   using base::reach;
   using base::stride_height;
   using base::stride_width;
+
+  /// Steps before the one that finishes the first row.
+  static constexpr int ramp = live - 1;
 
   /// Loads the filter.
   __device__ sliding_window(T const* filter, int first_input_column, int input_width)
@@ -128,10 +143,13 @@ class sliding_window : public window_columns_state<Config> {
     while (step_ < last) {
 #pragma unroll
       for (int j = 0; j < stride_height; ++j) {
-        // A step may have rows above or below the image: another is read for it, as zeros.
-        bool const here = stride_height == 1 || (row + j >= 0 && row + j < row_end);
-        accumulate(staged, j, stride_height == 1 ? ~0u : opaque(here ? ~0u : 0u));
-        staged += here && (stride_height == 1 || row + j + 1 < row_end) ? pitch : 0;
+        // A step may have rows above or below the image.
+        if (stride_height == 1 || (row + j >= 0 && row + j < row_end)) {
+          accumulate(staged, j);
+          staged += pitch;
+        } else if (j == 0) {
+          shift();
+        }
       }
       row += stride_height;
       advance(retire);
@@ -142,14 +160,9 @@ class sliding_window : public window_columns_state<Config> {
 
  private:
   /// Adds one input row, the `j`-th of its step, to every row of sums it touches.
-  __device__ void accumulate(T const* row, int j, unsigned on_image)
+  __device__ void accumulate(T const* row, int j)
   {
-    sum x[reach];
-#pragma unroll
-    for (int c = 0; c < reach; ++c) {
-      x[c] = to_sum(
-        keep_bits(row[c], stride_height == 1 ? on_image_[c] : on_image_[c] & on_image));
-    }
+    base::read(row);
 #pragma unroll
     for (int s = 0; s < live; ++s) {
       int const kh = (live - 1 - s) * stride_height + j;
@@ -161,15 +174,14 @@ class sliding_window : public window_columns_state<Config> {
           sum const before =
             j > 0 || t > 0 ? sums_[s][v] : (s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0));
           sums_[s][v] =
-            multiply_add(x[v * stride_width + t], filter_[kh * filter_width + t], before);
+            multiply_add(x_[v * stride_width + t], filter_[kh * filter_width + t], before);
         }
       }
     }
   }
 
-  /// A step without a row of x.
-  template <typename Retire>
-  __device__ void idle(Retire& retire)
+  /// Each row of sums takes the place of the one before it.
+  __device__ void shift()
   {
 #pragma unroll
     for (int s = 0; s < live; ++s) {
@@ -178,18 +190,25 @@ class sliding_window : public window_columns_state<Config> {
         sums_[s][v] = s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0);
       }
     }
+  }
+
+  /// A step without a row of x.
+  template <typename Retire>
+  __device__ void idle(Retire& retire)
+  {
+    shift();
     advance(retire);
   }
 
   template <typename Retire>
   __device__ void advance(Retire& retire)
   {
-    if (step_ >= live - 1) { retire(sums_[0]); }
+    retire(sums_[0], step_ >= ramp);
     ++step_;
   }
 
   using base::filter_;
-  using base::on_image_;
+  using base::x_;
   sum sums_[live][columns];
   int step_ = 0;
 };
@@ -213,6 +232,7 @@ class register_tile : public window_columns_state<Config> {
   using base::stride_height;
   using base::stride_width;
   static constexpr int rows = Config::rows_per_thread;
+  static constexpr int ramp = 0;
 
   /// As `sliding_window::walk`, for a piece in one chunk.
   template <typename Retire>
@@ -232,7 +252,7 @@ class register_tile : public window_columns_state<Config> {
     }
 #pragma unroll
     for (int i = 0; i < rows; ++i) {
-      if (i + live - 1 < until) { retire(sums[i]); }
+      retire(sums[i], i + live - 1 < until);
     }
   }
 
@@ -240,9 +260,7 @@ class register_tile : public window_columns_state<Config> {
   /// Adds input row `u` of the piece to every row of sums it touches.
   __device__ void accumulate(T const* row, int u, sum (&sums)[rows][columns])
   {
-    sum x[reach];
-#pragma unroll
-    for (int c = 0; c < reach; ++c) { x[c] = to_sum(keep_bits(row[c], on_image_[c])); }
+    base::read(row);
 #pragma unroll
     for (int i = 0; i < rows; ++i) {
       int const kh = u - i * stride_height;
@@ -251,7 +269,7 @@ class register_tile : public window_columns_state<Config> {
       for (int t = 0; t < filter_width; ++t) {
 #pragma unroll
         for (int v = 0; v < columns; ++v) {
-          sums[i][v] = multiply_add(x[v * stride_width + t],
+          sums[i][v] = multiply_add(x_[v * stride_width + t],
                                     filter_[kh * filter_width + t], sums[i][v]);
         }
       }
@@ -259,7 +277,7 @@ class register_tile : public window_columns_state<Config> {
   }
 
   using base::filter_;
-  using base::on_image_;
+  using base::x_;
 };
 
 /// How a compiled kernel walks.

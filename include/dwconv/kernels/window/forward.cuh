@@ -43,6 +43,7 @@ __global__ void __launch_bounds__(
 {
   using T      = typename Config::element_type;
   using engine = window_engine<Config>;
+  using retire_type = window_retire<Config, Epilogue>;
   // What moves the tile is settled here, not on the host: one host program serves several
   // architectures.
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
@@ -99,12 +100,13 @@ __global__ void __launch_bounds__(
   engine window{p.filter + static_cast<std::int64_t>(channel) *
                              (engine::filter_height * engine::filter_width),
                 input_column, f.input_width};
-  window_retire<Config, Epilogue> retire{
+  retire_type retire{
     nullptr,
     g.output_pitch,
-    piece.columns,
-    output_coordinate{image, channel, row, column,
-                      (static_cast<std::int64_t>(output_plane) * f.output_height + row) *
+    retire_type::columns_wanted(max(piece.columns, 0)),
+    output_coordinate{image, channel, row - engine::ramp, column,
+                      (static_cast<std::int64_t>(output_plane) * f.output_height + row -
+                       engine::ramp) *
                           f.output_width +
                         column},
     f.output_width,
@@ -117,7 +119,9 @@ __global__ void __launch_bounds__(
     tile_chunk const chunk = tile.chunk(g, f, k);
     staging.wait(k);
     if (steps > 0) {
-      retire.kept = output_stage(k) + kept_from + kept.past(kept_alignment, chunk.output_row);
+      int const pending = max(engine::ramp - chunk.first_step, 0);  // rows not finished yet
+      retire.kept = output_stage(k) + kept_from + kept.past(kept_alignment, chunk.output_row) -
+                    pending * g.output_pitch;
       window.walk(input_stage(k) + staged_from + staged.past(staged_alignment, chunk.input_row) +
                     (max(input_row, 0) - chunk.input_row) * g.input_pitch,
                   g.input_pitch, input_row, row_end, min(chunk.end_step, steps), retire);

@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(
   window_retire<Config, Epilogue> retire{
     nullptr,
     g.output_pitch,
-    piece.columns,
+    window_retire<Config, Epilogue>::columns_wanted(piece.columns),
     output_coordinate{
       image, channel, row, column,
       (static_cast<std::int64_t>(output_plane) * f.output_height + row) * f.output_width + column},
