@@ -95,12 +95,12 @@ class bulk_tile_load {
   {
     if (warp_index() != serving_warp(chunk)) { return; }
     transaction_barrier& landed = landed_[chunk % tile_stages];
-    bool const here             = lane_index() < runs_.runs(rows) && rows > 0;
-    int const count             = here ? runs_.count(rows) : 0;
+    int const count             = runs_.count(rows);
+    bool const here             = lane_index() < runs_.runs(rows) && count > 0;
     T const* const run          = run_ + static_cast<std::int64_t>(row) * runs_.row_pitch;
     int const past              = past_boundary(run);
     T const* from               = run - past;
-    T* to                       = area + lane_index() * runs_.area_stride;
+    T* to                       = area + runs_.place(lane_index(), row) - past;
     int whole                   = here ? round_up_to_copy(past + count) : 0;
     if (here && !(from >= tensor_.begin && from + whole <= tensor_.end)) {
       run_cut const cut = cut_outwards(run, count, tensor_.begin, tensor_.end);

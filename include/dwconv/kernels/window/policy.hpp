@@ -48,7 +48,7 @@ struct window_piece_list {
   // Neighbours share no inputs; many threads with few registers hide more.
   if (filter.width == 1) { return {{{3, 0}, {7, 0}}, {0, 100}, 2}; }
   if (filter.height <= 3 && stride.width > 1) { return {{{5, 0}, {3, 0}}, {0, 200}, 2}; }
-  if (filter.height <= 3 && filter.width >= 5) { return {{{3, 0}, {5, 0}}, {0, 50}, 2}; }
+  if (filter.height <= 3 && filter.width >= 5) { return {{{5, 0}, {3, 0}}, {0, 50}, 2}; }
   // Between them 4 and 5 rows are too many to read again at both ends of a short walk, and few
   // enough for all sums of one to stay in registers.
   bool const middle = filter.height > 3 && filter.height <= 5 && filter.width <= 5;
