@@ -84,9 +84,6 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   if (std::max(p.stride.height, p.stride.width) > most_stride) {
     return "the stride leaves out most of x";
   }
-  if (std::max(p.pad.left, p.pad.right) > 64) {
-    return "the padding is wider than what it stages around a row";
-  }
   if (std::max(p.filter.height, p.filter.width) > most_taps) { return "the filter is too long"; }
   runtime_window_walk const walk{p};
   if (!walk.possible) { return "filter and stride leave out different rows"; }
@@ -94,17 +91,12 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
 
   int const bytes            = static_cast<int>(size_in_bytes(element));
   window_policy const policy = choose_runtime_window_policy(p, bytes, device);
-  if (runtime_window_tiles::shared_bytes(p, policy, bytes) > device.shared_bytes_per_block) {
+  runtime_window_tiles::view const view{p, bytes};
+  if (runtime_window_tiles::shared_bytes(view, policy.tile) > device.shared_bytes_per_block ||
+      policy.threads > runtime_window_threads) {
     return "a tile does not fit in shared memory";
   }
   tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
-  // Copies are started by the lanes of one warp.
-  std::int64_t const rows = g.chunks > 1 ? policy.tile.steps * p.stride.height
-                                         : (policy.tile.rows - 1) * p.stride.height +
-                                             filter_span(p).height;
-  if (!g.whole_rows && rows > runtime_window_tiles::most_runs) {
-    return "a window of columns has more rows than one warp copies";
-  }
   return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
 }
 
@@ -242,7 +234,7 @@ constexpr void fill_runtime_window(forward_plan& plan) noexcept
   plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
   plan.threads      = plan.window.threads;
   plan.shared_bytes = static_cast<int>(
-    runtime_window_tiles::shared_bytes(plan.problem, plan.window, bytes));
+    runtime_window_tiles::shared_bytes({plan.problem, bytes}, plan.window.tile));
 }
 
 constexpr void fill_any_filter(forward_plan& plan) noexcept

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include <dwconv/core/device_facts.hpp>
-#include <dwconv/kernels/window/policy.hpp>
+#include <dwconv/kernels/window/runtime_policy.hpp>
 #include <dwconv/plan/window_tiles.hpp>
 #include <dwconv/problem/tensors.hpp>
 
@@ -13,198 +13,233 @@ namespace dwconv {
 
 namespace runtime_window_tiles {
 
-/// What tiles aim for, as `window_tiles::aims`.
-inline constexpr window_tiles::aims low_filter{.walk        = 7,
-                                               .strip_rows  = 16,
-                                               .least_rows  = 8,
-                                               .across      = 96,
-                                               .steps       = 4,
-                                               .most_across = 64,
-                                               .busy_warps  = 4,
-                                               .idle_part   = 3};
-inline constexpr window_tiles::aims middle_filter{.walk        = 14,
-                                                  .strip_rows  = 48,
-                                                  .least_rows  = 12,
-                                                  .across      = 96,
-                                                  .steps       = 4,
-                                                  .most_across = 64,
-                                                  .busy_warps  = 8,
-                                                  .idle_part   = 3};
+/// A problem as the kernel for it sees it.
+struct view {
+  conv2d_problem const& p;
+  int element_bytes;
+  extent2 out;
+  extent2 span;
+  runtime_window_walk walk;
+  runtime_window_size size;
+  runtime_window_row row;
+  runtime_window_filter filter;
+  std::int64_t overhang;
 
-/// Bytes of shared memory that a tile in one chunk may take, so that several share a
-/// multiprocessor,
-inline constexpr std::int64_t one_chunk_bytes = 36 * 1024;
-/// and rows of one that is a window of columns: each is a copy of its own, by a lane of one warp.
-inline constexpr std::int64_t most_runs = 32;
-
-[[nodiscard]] constexpr window_tiles::aims aims_for(int live) noexcept
-{
-  return live <= 3 ? low_filter : middle_filter;
-}
+  constexpr view(conv2d_problem const& problem, int bytes) noexcept
+    : p{problem},
+      element_bytes{bytes},
+      out{output_extent(problem)},
+      span{filter_span(problem)},
+      walk{problem},
+      size{runtime_window_for(walk.live, bytes)},
+      row{problem, size.taps},
+      filter{walk, row},
+      overhang{runtime_window_overhang(problem, size)}
+  {}
+};
 
 /// Of the tile's area and its filters.
-[[nodiscard]] constexpr std::int64_t shared_bytes(conv2d_problem const& p,
-                                                  window_policy const& policy,
-                                                  int element_bytes) noexcept
+[[nodiscard]] constexpr std::int64_t shared_bytes(view const& v, tile_shape const& tile) noexcept
 {
-  runtime_window_filter const filter{p, element_bytes};
-  return window_tiles::shared_bytes(p, policy.tile, element_bytes, policy.piece.columns) +
-         std::int64_t{policy.tile.planes} * filter.plane_pitch * (element_bytes == 8 ? 8 : 4);
+  return 128 + tile_elements(v.p, tile, v.element_bytes, v.overhang) * v.element_bytes +
+         std::int64_t{tile.planes} * v.filter.plane_pitch * (v.element_bytes == 8 ? 8 : 4);
+}
+
+/// Threads along a row of a tile.
+[[nodiscard]] constexpr std::int64_t pieces_across(view const& v, std::int64_t columns) noexcept
+{
+  std::int64_t const residues = std::min<std::int64_t>(v.row.phases, columns);
+  return residues * geometry::divide_up(geometry::divide_up(columns, residues), v.size.columns);
+}
+
+/// Rows of a tile that are one thread's at most.
+[[nodiscard]] constexpr std::int64_t rows_of_residue(view const& v, std::int64_t rows) noexcept
+{
+  return geometry::divide_up(rows, std::min<std::int64_t>(v.walk.phases, rows));
 }
 
 /// Threads that have work in a tile.
-[[nodiscard]] constexpr std::int64_t pieces_of(conv2d_problem const& p,
-                                               window_policy const& policy) noexcept
+[[nodiscard]] constexpr std::int64_t pieces_of(view const& v, window_policy const& policy) noexcept
 {
-  std::int64_t const residues = std::min(runtime_window_walk{p}.phases, policy.tile.rows);
-  std::int64_t const rows     = geometry::divide_up(policy.tile.rows, residues);
-  return geometry::divide_up(policy.tile.columns, policy.piece.columns) * residues *
-         geometry::divide_up(rows, policy.rows_per_thread) * policy.tile.planes;
+  std::int64_t const residues = std::min<std::int64_t>(v.walk.phases, policy.tile.rows);
+  return pieces_across(v, policy.tile.columns) * residues *
+         geometry::divide_up(rows_of_residue(v, policy.tile.rows), policy.rows_per_thread) *
+         policy.tile.planes;
 }
 
-/// Joins planes, up to what `bytes` hold, as long as warps get fuller by it.
-constexpr void join_planes(conv2d_problem const& p, window_policy& policy, int element_bytes,
-                           std::int64_t bytes, std::int64_t blocks) noexcept
+/// Instructions of a thread in one step, counted in what the compiler makes of it for sm_90; a
+/// multiply-add of doubles takes the time of two.
+[[nodiscard]] constexpr std::int64_t step_instructions(view const& v) noexcept
 {
-  auto const idle = [&](window_policy const& q) {
-    std::int64_t const busy = pieces_of(p, q);
-    return (geometry::divide_up(busy, window_tiles::warp_size) * window_tiles::warp_size - busy) *
-           1000 / busy;
-  };
-  window_policy best = policy;
-  for (int planes = 1; planes <= most_runs; ++planes) {
-    window_policy tried = policy;
-    tried.tile.planes   = planes;
-    if (planes > p.batch * p.output_channels() || pieces_of(p, tried) > window_threads ||
-        (planes > 1 && (shared_bytes(p, tried, element_bytes) > bytes ||
-                        window_tiles::blocks_of(p, tried) < blocks))) {
-      break;
-    }
-    if (planes == 1 || idle(tried) + 100 < idle(best)) { best = tried; }
-  }
-  policy = best;
+  bool const wide         = v.element_bytes == 8;
+  std::int64_t const taps = v.row.run_taps;
+  std::int64_t const read = (v.size.columns + taps - 1) * (v.element_bytes == 4 ? 4 : 5);
+  std::int64_t const add =
+    v.walk.live * taps * v.size.columns * (wide ? 2 : 1) + v.walk.live * taps / (wide ? 2 : 4);
+  std::int64_t const run = read + add + 2 * taps + (v.row.runs > 1 ? 40 : 15);
+  return v.walk.step_rows * (v.row.runs * run + 10) + 3 * v.size.columns + 30;
 }
 
-/// A tile of a dilated filter: whole planes, or a strip or rectangle of one, in one chunk. Rows of
-/// each residue are a thread's.
-[[nodiscard]] constexpr window_policy of_residues(conv2d_problem const& p, window_piece_shape piece,
-                                                  int walk, int element_bytes) noexcept
+/// What a launch takes, in the cycles of one multiprocessor, squared: of memory, of instructions,
+/// and of waiting, as far as other blocks do not fill it. Rounded from what was measured on an
+/// H200.
+[[nodiscard]] constexpr double cost(view const& v, window_policy const& policy,
+                                    std::int64_t step_instructions_,
+                                    device_facts const& device) noexcept
 {
-  extent2 const out  = output_extent(p);
-  extent2 const span = filter_span(p);
-  runtime_window_walk const steps{p};
-  auto const of = [&](std::int64_t rows, std::int64_t columns) {
-    window_policy policy{};
-    policy.piece                = piece;
-    policy.tile.rows            = static_cast<int>(rows);
-    policy.tile.columns         = static_cast<int>(columns);
-    std::int64_t const residues = std::min<std::int64_t>(steps.phases, rows);
-    policy.rows_per_thread = window_tiles::even_part(geometry::divide_up(rows, residues), walk);
-    policy.tile.steps      = static_cast<int>(geometry::steps_for(p, rows));
-    return policy;
-  };
-  // Of 1000: what is staged, and the steps that threads take, for each output.
-  auto const cost = [&](window_policy const& policy) {
-    std::int64_t const rows    = policy.tile.rows;
-    std::int64_t const columns = policy.tile.columns;
-    std::int64_t const met = std::min((rows - 1) * p.stride.height + span.height, p.input.height);
-    std::int64_t const met_across =
-      std::min((columns - 1) * p.stride.width + span.width, p.input.width);
-    std::int64_t const busy = pieces_of(p, policy);
-    std::int64_t const lanes =
-      geometry::divide_up(busy, window_tiles::warp_size) * window_tiles::warp_size;
-    std::int64_t const taken = lanes * piece.columns * (policy.rows_per_thread + steps.live - 1);
-    return 1000 * met * met_across / (rows * columns) + 500 * taken / (rows * columns);
-  };
-  auto const fits = [&](window_policy const& policy) {
-    std::int64_t const met = (policy.tile.rows - 1) * p.stride.height + span.height;
-    return pieces_of(p, policy) <= window_threads &&
-           shared_bytes(p, policy, element_bytes) <= one_chunk_bytes &&
-           (policy.tile.columns == out.width || met <= most_runs);
-  };
-  window_policy best = of(1, std::min<std::int64_t>(out.width, piece.columns));
-  bool found         = false;
-  for (std::int64_t wide = out.width;;) {
-    for (std::int64_t parts = 1; parts <= out.height; parts += 1 + parts / 4) {
-      window_policy const policy = of(geometry::divide_up(out.height, parts), wide);
-      if (fits(policy) && (!found || cost(policy) < cost(best))) { best = policy, found = true; }
-    }
-    if (wide <= piece.columns) { return best; }
-    wide = geometry::divide_up(wide, 2 * piece.columns) * piece.columns;
-  }
+  constexpr double bytes_a_cycle = 16, burst_bytes_a_cycle = 25, instructions_a_cycle = 3;
+  constexpr double start_cycles = 2400, step_cycles = 40, run_cycles = 60, chunk_cycles = 400,
+                   chunk_latency = 600;
+  constexpr std::int64_t start_instructions = 300, block_bytes = 1024;
+  tile_shape const& tile    = policy.tile;
+  std::int64_t const pieces = pieces_of(v, policy);
+  std::int64_t const warps  = geometry::divide_up(pieces, window_tiles::warp_size);
+  std::int64_t const steps  = policy.rows_per_thread + v.walk.live - 1;
+  std::int64_t const shared = shared_bytes(v, tile) + block_bytes;
+  std::int64_t const resident =
+    std::clamp<std::int64_t>(std::min(device.shared_bytes_per_sm / shared,
+                                      v.size.blocks * runtime_window_threads /
+                                        (warps * window_tiles::warp_size)),
+                             1, 32);
+  auto const met = [](std::int64_t outputs, std::int64_t stride, std::int64_t span,
+                      std::int64_t input) { return std::min((outputs - 1) * stride + span, input); };
+  std::int64_t const rows    = met(tile.rows, v.p.stride.height, v.span.height, v.p.input.height);
+  std::int64_t const columns = met(tile.columns, v.p.stride.width, v.span.width, v.p.input.width);
+  // Rows and columns that neighbours read as well come from the L2 cache.
+  std::int64_t const own =
+    std::min(tile.rows * v.p.stride.height, rows) * std::min(tile.columns * v.p.stride.width, columns);
+  double const planes = static_cast<double>(tile.planes) * v.element_bytes;
+  double const in     = static_cast<double>(rows * columns) * planes / static_cast<double>(v.p.multiplier);
+  double const out    = static_cast<double>(tile.rows * tile.columns) * planes;
+  double const twice =
+    in - static_cast<double>(own) * planes / static_cast<double>(v.p.multiplier);
+  double const memory = (in + out - twice / 2) / bytes_a_cycle;
+  double const issue =
+    static_cast<double>(warps * (start_instructions + steps * step_instructions_)) /
+    instructions_a_cycle;
+  std::int64_t const chunks =
+    geometry::divide_up(geometry::steps_for(v.p, tile.rows), tile.steps);
+  double const walk = static_cast<double>(steps) *
+                      (static_cast<double>(step_instructions_) + step_cycles +
+                       run_cycles * v.walk.step_rows * v.row.runs);
+  double const moved = (in + out) / burst_bytes_a_cycle;
+  auto const parts   = static_cast<double>(chunks);
+  double const life =
+    start_cycles + (chunks > 1 ? std::max(walk, moved + chunk_latency * parts) + chunk_cycles * parts
+                               : walk + moved);
+  double const wait   = life / static_cast<double>(resident);
+  double const rounds = static_cast<double>(window_tiles::blocks_of(v.p, policy)) /
+                        static_cast<double>(std::max(device.multiprocessors, 1));
+  return (memory * memory + issue * issue + wait * wait) * rounds * rounds + life * life;
 }
+
+/// Rows of a copy by lanes of one warp, in a tile that is a window of columns.
+inline constexpr std::int64_t most_runs = 32;
 
 }  // namespace runtime_window_tiles
 
-/// Chooses a tile of the window kernel for filters known at run time. Goes by ranges, never by
-/// single sizes. The problem's planes have extents of at most 2^24, its filter at most
+/// Chooses a tile of the window kernel for filters known at run time: of some tiles of every kind
+/// the one of the least cost. The problem's planes have extents of at most 2^24, its filter at most
 /// `runtime_window_most_live` rows of sums.
 [[nodiscard]] constexpr window_policy choose_runtime_window_policy(
   conv2d_problem const& p, int element_bytes, device_facts const& device) noexcept
 {
   using namespace runtime_window_tiles;
-  extent2 const out = output_extent(p);
-  runtime_window_walk const steps{p};
-  runtime_window_size const size = runtime_window_for(steps.live, element_bytes);
-  window_piece_shape const piece{size.columns, 0};
-  window_tiles::aims aim    = aims_for(steps.live);
-  std::int64_t const across = geometry::divide_up(out.width, piece.columns);
-  bool const one_chunk      = across <= aim.most_across || out.height <= aim.walk;
-  auto const narrow         = across <= window_threads / 2;
+  view const v{p, element_bytes};
+  std::int64_t const instructions = step_instructions(v);
+  std::int64_t const all_planes   = p.batch * p.output_channels();
 
-  window_policy policy{};
-  if (p.filter.height > 1 && p.dilation.height > 1) {
-    policy = of_residues(p, piece, aim.walk, element_bytes);
-  } else if (one_chunk && narrow) {
-    policy = window_tiles::in_one_chunk(p, piece, aim.walk, aim, element_bytes);
-    for (int walk = aim.walk / 2; walk > 0; walk /= 2) {
-      if (window_tiles::blocks_of(p, policy) >= 2 * device.multiprocessors) { break; }
-      policy = window_tiles::in_one_chunk(p, piece, walk, aim, element_bytes);
+  window_policy best{};
+  double least = -1;
+  window_policy tried{};
+  tried.piece = {v.size.columns, 0};
+  tried.live  = v.walk.live;
+
+  auto const try_this = [&] {
+    std::int64_t const pieces = pieces_of(v, tried);
+    if (pieces > runtime_window_threads) { return; }
+    bool const one = tried.tile.steps >= geometry::steps_for(p, tried.tile.rows);
+    std::int64_t const runs =
+      one ? std::max((tried.tile.rows - 1) * p.stride.height + v.span.height,
+                     std::int64_t{tried.tile.rows})
+          : tried.tile.steps * p.stride.height;
+    if (tried.tile.columns < v.out.width && runs > most_runs) { return; }
+    if (shared_bytes(v, tried.tile) > device.shared_bytes_per_block) { return; }
+    double const here = cost(v, tried, instructions, device);
+    if (least < 0 || here < least) { best = tried, least = here; }
+  };
+  /// With as many planes as fill one warp, two, and four.
+  auto const try_planes = [&] {
+    tried.tile.planes = 1;
+    try_this();
+    std::int64_t const pieces = pieces_of(v, tried);
+    if (tried.tile.columns < v.out.width || 2 * pieces > runtime_window_threads) { return; }
+    for (std::int64_t lanes = window_tiles::warp_size, before = 1; lanes <= 128; lanes *= 2) {
+      std::int64_t const planes = std::min({lanes / pieces, all_planes, most_runs});
+      if (planes <= before) { continue; }
+      tried.tile.planes = static_cast<int>(planes);
+      try_this();
+      before = planes;
     }
-    if (shared_bytes(p, policy, element_bytes) > one_chunk_bytes && policy.tile.planes == 1) {
-      policy = window_tiles::in_chunks(p, piece, aim, element_bytes);
+    tried.tile.planes = 1;
+  };
+  auto const try_rows = [&](std::int64_t rows) {
+    tried.tile.rows       = static_cast<int>(rows);
+    std::int64_t const all   = rows_of_residue(v, rows);
+    std::int64_t const steps = geometry::steps_for(p, rows);
+    // In one chunk, by walks of several lengths.
+    tried.tile.steps = static_cast<int>(steps);
+    for (std::int64_t parts = 1, last = 0; parts <= all; parts *= 2) {
+      std::int64_t const walk = geometry::divide_up(all, parts);
+      if (walk != last) {
+        tried.rows_per_thread = static_cast<int>(walk);
+        try_planes();
+      }
+      last = walk;
+      if (pieces_across(v, tried.tile.columns) * parts > runtime_window_threads) { break; }
     }
-  } else {
-    policy = window_tiles::in_chunks(p, piece, aim, element_bytes);
-    for (int rows = policy.tile.rows / 2; rows >= 8; rows /= 2) {
-      if (window_tiles::blocks_of(p, policy) >= 4 * device.multiprocessors) { break; }
-      aim.strip_rows = rows;
-      policy         = window_tiles::in_chunks(p, piece, aim, element_bytes);
+    // In several, of which each has some steps of every thread.
+    tried.rows_per_thread = static_cast<int>(all);
+    for (std::int64_t each : {4, 8}) {
+      std::int64_t const chunk = geometry::round_up(each * v.walk.phases, copy_bytes / element_bytes);
+      if (chunk * 2 > steps) { break; }
+      tried.tile.steps = static_cast<int>(chunk);
+      try_planes();
     }
+  };
+  std::int64_t const group = std::int64_t{v.size.columns} * v.row.phases;
+  for (std::int64_t parts = 1;; parts = parts < 4 ? parts + 1 : parts * 2) {
+    std::int64_t const part    = geometry::divide_up(v.out.width, parts);
+    std::int64_t const columns = std::min(geometry::divide_up(part, group) * group, v.out.width);
+    std::int64_t const across  = pieces_across(v, columns);
+    tried.tile.columns         = static_cast<int>(parts == 1 ? v.out.width : std::min(part, columns));
+    if (across <= runtime_window_threads) {
+      tried.tile.columns = static_cast<int>(columns);
+      for (std::int64_t rows = v.out.height;;) {
+        try_rows(rows);
+        if (rows <= 1) { break; }
+        rows = geometry::divide_up(rows, 2);
+      }
+    }
+    if (part <= group || (least >= 0 && across <= window_tiles::warp_size)) { break; }
   }
-  std::int64_t const bytes = std::min<std::int64_t>(one_chunk_bytes, device.shared_bytes_per_block);
-  bool const whole_planes  = policy.tile.columns == out.width && policy.tile.rows == out.height;
-  // Filters take room too.
-  while (policy.tile.planes > 1 && shared_bytes(p, policy, element_bytes) > bytes) {
-    policy.tile.planes = policy.tile.planes / 2;
+  if (least < 0) {  // does not fit
+    best              = tried;
+    best.tile.planes  = 1;
   }
-  if (whole_planes && policy.tile.planes == 1) {
-    join_planes(p, policy, element_bytes, bytes, 2 * std::int64_t{device.multiprocessors});
-  }
-  policy.live = size.live;
-  policy.threads =
-    static_cast<int>(geometry::divide_up(pieces_of(p, policy), window_tiles::warp_size)) *
+  best.threads =
+    static_cast<int>(geometry::divide_up(pieces_of(v, best), window_tiles::warp_size)) *
     window_tiles::warp_size;
-  return policy;
+  return best;
 }
 
 namespace runtime_window_tiles {
 
-/// Instructions of one output that this kernel and the one for any filter spend, in tenths; counted
-/// in what the compiler makes of them for sm_90.
-inline constexpr std::int64_t per_output       = 120;
-inline constexpr std::int64_t per_tap_across   = 25;  ///< One by one,
-inline constexpr std::int64_t per_tap_in_fours = 7;   ///< and in fours.
-inline constexpr std::int64_t per_tap          = 10;
-inline constexpr std::int64_t per_row_and_tap  = 30;  ///< Shared by a thread's columns,
-inline constexpr std::int64_t per_live_row     = 20;  ///< as these.
-inline constexpr std::int64_t any_per_output   = 600;
-inline constexpr std::int64_t any_per_tap      = 14;
+/// Instructions of one output that the kernel for any filter spends, in tenths.
+inline constexpr std::int64_t any_per_output = 600;
+inline constexpr std::int64_t any_per_tap    = 14;
 /// Filters of so few taps wait for memory in any case.
 inline constexpr std::int64_t few_taps = 24;
-/// With more taps than that and more rows of sums than these, too few threads share a
-/// multiprocessor: 5x9 on an H200 takes 1.2 times, 9x9 at stride 2 1.8 times the other's time.
-inline constexpr int most_live_and_many_taps = 4;
 
 /// Whether this kernel is quicker than the one for any filter, which multiplies faster and stages
 /// more slowly.
@@ -212,15 +247,9 @@ inline constexpr int most_live_and_many_taps = 4;
 {
   std::int64_t const taps = p.filter.height * p.filter.width;
   if (taps <= few_taps) { return true; }
-  runtime_window_filter const filter{p, element_bytes};
-  std::int64_t const across = per_tap_across * filter.single +
-                              per_tap_in_fours * (p.filter.width - filter.single);
-  int const live = runtime_window_walk{p}.live;
-  if (live > most_live_and_many_taps) { return false; }
-  std::int64_t const columns = runtime_window_for(live, element_bytes).columns;
-  std::int64_t const here =
-    per_output + across + per_tap * taps + (per_row_and_tap * taps + per_live_row * live) / columns;
-  return here < any_per_output + any_per_tap * taps;
+  view const v{p, element_bytes};
+  std::int64_t const other = any_per_output + any_per_tap * taps * (element_bytes == 8 ? 2 : 1);
+  return 10 * step_instructions(v) / v.size.columns < other;
 }
 
 }  // namespace runtime_window_tiles
