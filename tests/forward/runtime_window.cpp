@@ -108,7 +108,10 @@ TEST_CASE("every number of rows of sums in every type, with and without a stride
         auto const p =
           centred({1, 2}, {height % 5 + 20, 19}, {height, 1 + height % 6}, {1, across});
         CHECK(same_bits_as_direct(which, p));
-        reached.insert({static_cast<int>(which), plan_of(which, p).window.live,
+        auto const plan = plan_of(which, p);
+        CHECK(plan.window.number ==
+              dwconv::runtime_window_number(p, static_cast<int>(size_in_bytes(plan.element))));
+        reached.insert({static_cast<int>(which), dwconv::runtime_window_walk{p}.live,
                         static_cast<int>(across)});
       }
     }

@@ -20,6 +20,7 @@ struct view {
   extent2 out;
   extent2 span;
   runtime_window_walk walk;
+  int number;  ///< Of the kernel.
   runtime_window_size size;
   runtime_window_row row;
   runtime_window_filter filter;
@@ -31,7 +32,8 @@ struct view {
       out{output_extent(problem)},
       span{filter_span(problem)},
       walk{problem},
-      size{runtime_window_for(walk.live, bytes)},
+      number{runtime_window_number(problem, bytes)},
+      size{runtime_window_size_of(number, bytes)},
       row{problem, size.taps},
       filter{walk, row},
       overhang{runtime_window_overhang(problem, size)}
@@ -90,7 +92,8 @@ struct view {
   constexpr double bytes_a_cycle = 16, burst_bytes_a_cycle = 25, instructions_a_cycle = 3;
   constexpr double start_cycles = 2400, step_cycles = 40, run_cycles = 60, chunk_cycles = 400,
                    chunk_latency = 600;
-  constexpr std::int64_t start_instructions = 300, block_bytes = 1024;
+  constexpr std::int64_t warp_instructions = 450, block_instructions = 400, block_bytes = 1024;
+  constexpr std::int64_t chunk_instructions = 200;
   tile_shape const& tile    = policy.tile;
   std::int64_t const pieces = pieces_of(v, policy);
   std::int64_t const warps  = geometry::divide_up(pieces, window_tiles::warp_size);
@@ -114,11 +117,13 @@ struct view {
   double const twice =
     in - static_cast<double>(own) * planes / static_cast<double>(v.p.multiplier);
   double const memory = (in + out - twice / 2) / bytes_a_cycle;
-  double const issue =
-    static_cast<double>(warps * (start_instructions + steps * step_instructions_)) /
-    instructions_a_cycle;
   std::int64_t const chunks =
     geometry::divide_up(geometry::steps_for(v.p, tile.rows), tile.steps);
+  double const issue =
+    static_cast<double>(block_instructions +
+                        warps * (warp_instructions + chunks * chunk_instructions +
+                                 steps * step_instructions_)) /
+    instructions_a_cycle;
   double const walk = static_cast<double>(steps) *
                       (static_cast<double>(step_instructions_) + step_cycles +
                        run_cycles * v.walk.step_rows * v.row.runs);
@@ -153,7 +158,7 @@ inline constexpr std::int64_t most_runs = 32;
   double least = -1;
   window_policy tried{};
   tried.piece = {v.size.columns, 0};
-  tried.live  = v.walk.live;
+  tried.number = v.number;
 
   auto const try_this = [&] {
     std::int64_t const pieces = pieces_of(v, tried);

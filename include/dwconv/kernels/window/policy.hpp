@@ -21,7 +21,7 @@ struct window_policy {
   window_piece_shape piece;  ///< One of `window_pieces`.
   int rows_per_thread = 1;   ///< Output rows a thread computes; all of a tile of several chunks.
   int threads         = 32;
-  int live            = 0;  ///< Of a filter known at run time: rows of sums.
+  int number          = 0;  ///< Of the kernel for filters known at run time.
   friend constexpr bool operator==(window_policy const&, window_policy const&) = default;
 };
 

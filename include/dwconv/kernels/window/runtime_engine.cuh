@@ -16,24 +16,17 @@ template <typename Params>
 [[nodiscard]] __device__ window_piece runtime_window_piece(Params const& p,
                                                            tile_position const& tile, int thread)
 {
-  int const line    = p.across.quotient(thread);
-  int const plane   = p.down.quotient(line);
-  int const down    = line - plane * p.down.divisor();
-  int const segment = p.residues.quotient(down);
-  int const along   = thread - line * p.across.divisor();
-  int const group   = p.column_residues.quotient(along);
+  auto const at = thread_place<Params>::of(p, thread);
   window_piece piece;
-  piece.column = group * p.columns_per_thread * p.column_phases.divisor() + along -
-                 group * p.column_residues.divisor();
-  piece.row =
-    segment * p.rows_per_thread * p.phases.divisor() + down - segment * p.residues.divisor();
+  piece.row    = at.row;
+  piece.column = at.column;
   int const left = tile.rows - piece.row;
   piece.rows =
-    plane < tile.planes && left > 0 ? min(p.rows_per_thread, p.phases.quotient_up(left)) : 0;
+    at.plane < tile.planes && left > 0 ? min(p.rows_per_thread, p.phases.quotient_up(left)) : 0;
   int const beside = tile.columns - piece.column;
   piece.columns =
     beside > 0 ? min(p.columns_per_thread, p.column_phases.quotient_up(beside)) : 0;
-  piece.plane = min(plane, tile.planes - 1);
+  piece.plane = min(at.plane, tile.planes - 1);
   if (piece.columns <= 0) { piece.rows = 0; }
   return piece;
 }
@@ -92,7 +85,14 @@ class runtime_window {
   /// @param column  Input column under the first output's first tap.
   __device__ runtime_window(runtime_window_params<T> const& p, sum const* filter, int row,
                             int row_end, int column)
-    : p_{p}, filter_{filter}, row_end_{row_end}, row_{row}, column_{column}
+    : p_{p},
+      filter_{filter},
+      row_end_{row_end},
+      row_{row},
+      column_{column},
+      distance_{opaque(p.row.distance)},
+      taps_{opaque(p.row.run_taps)},
+      advance_{opaque(p.advance.divisor() * p.geometry.input_pitch)}
   {
     // Steps with a row on the image: only they read and multiply.
     int const behind = row + p.step_rows - 1;
@@ -139,11 +139,21 @@ class runtime_window {
     if (step_ < last) {
       int const pitch = p_.geometry.input_pitch;
       T const* at     = staged + (row_ - row) * pitch;
+      if (p_.step_rows == 1 && p_.row.runs == 1) {
 #pragma unroll 1
-      do {
-        take<Rows>(at, pitch, retire);
-        at += p_.advance.divisor() * pitch;
-      } while (step_ < last);
+        do {
+          add_run<Rows, true>(at, filter_, taps_, on_image_, true);
+          give<Rows>(retire);
+          advance();
+          at += advance_;
+        } while (step_ < last);
+      } else {
+#pragma unroll 1
+        do {
+          take<Rows>(at, pitch, retire);
+          at += advance_;
+        } while (step_ < last);
+      }
     }
 #pragma unroll 1
     while (step_ < until) { idle<Rows>(retire); }
@@ -221,12 +231,12 @@ class runtime_window {
   {
     T const* at       = row;
     unsigned on_image = on_image_;
-    int taps          = p_.row.run_taps;
+    int taps          = taps_;
     int lattice       = 0;
     int begin         = 0;  // taps of the lattice in runs before
 #pragma unroll 1
     for (int left = p_.row.runs;;) {
-      if (taps > 0) { add_run<Rows>(at, filter, taps, on_image, first_of_step); }
+      if (taps > 0) { add_run<Rows, false>(at, filter, taps, on_image, first_of_step); }
       if (--left == 0) { break; }
       first_of_step = false;
       filter += p_.staged.run_pitch;
@@ -249,19 +259,21 @@ class runtime_window {
   };
 
   /// A run of taps for every row of sums. With the first tap of a step each row of sums takes the
-  /// place of the one before it.
-  template <int Rows>
+  /// place of the one before it; `Always` says that it is the first.
+  template <int Rows, bool Always>
   __device__ void add_run(T const* at, sum const* filter, int taps, unsigned on_image, bool first)
   {
     // Elements are read by so many taps at a time: a test for each costs more than to read on.
     constexpr int read_taps = most_taps > 8 ? 3 : 2;
-    // Of one row of sums all taps are held; of several those of this column and the next.
-    constexpr int held  = Rows == 1 ? (most_taps + at_once - 1) / at_once : 2;
+    // Of one row of sums all taps are held; of several those of this column and, if registers
+    // allow, the next.
+    constexpr int ahead = sizeof(sum) == 8 && Rows > 5 ? 0 : 1;
+    constexpr int held  = Rows == 1 ? (most_taps + at_once - 1) / at_once : ahead + 1;
     constexpr int packs = Rows == 1 ? 1 : (Rows + at_once - 1) / at_once;
     pack f[held][packs];
     sum x[reach];
     auto const read = [&](int c) {
-      T const value = at[c * p_.row.distance];
+      T const value = at[c * distance_];
       x[c]          = (on_image >> c & 1u) != 0 ? to_sum(value) : sum(0);
     };
     auto const read_filter = [&](int t) {
@@ -299,8 +311,8 @@ class runtime_window {
         }
       }
     };
-    if (Rows > 1 && most_taps > 1) { read_filter(1); }
-    if (first) {
+    if (Rows > 1 && ahead == 1 && most_taps > 1) { read_filter(1); }
+    if (Always || first) {
       add.template operator()<true>(0);
     } else {
       add.template operator()<false>(0);
@@ -308,7 +320,7 @@ class runtime_window {
 #pragma unroll
     for (int t = 1; t < most_taps; ++t) {
       if (t >= taps) { break; }
-      if (Rows > 1 && t + 1 < most_taps) { read_filter(t + 1); }
+      if (Rows > 1 && t + ahead < most_taps) { read_filter(t + ahead); }
       add.template operator()<false>(t);
     }
   }
@@ -318,6 +330,9 @@ class runtime_window {
   int row_end_;
   int row_;  ///< Of x, that the next step begins with.
   int column_;
+  int distance_;
+  int taps_;
+  int advance_;  ///< Elements of the staged area from a step to the next.
   int first_;
   int last_;
   unsigned on_image_;  ///< Of the first run.

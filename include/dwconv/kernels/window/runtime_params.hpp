@@ -12,6 +12,32 @@
 
 namespace dwconv {
 
+/// Where a thread's outputs begin in a tile: beside each other, below each other, then plane by
+/// plane, or below each other first.
+template <typename Params>
+struct thread_place {
+  int plane;
+  int row;
+  int column;
+
+  [[nodiscard]] static DWCONV_HOST_DEVICE thread_place of(Params const& p, int thread)
+  {
+    int const line    = p.inner.quotient(thread);
+    int const plane   = p.outer.quotient(line);
+    int const nearer  = thread - line * p.inner.divisor();
+    int const further = line - plane * p.outer.divisor();
+    int const down    = p.down_first ? nearer : further;
+    int const along   = p.down_first ? further : nearer;
+    int const segment = p.residues.quotient(down);
+    int const group   = p.column_residues.quotient(along);
+    return {plane,
+            segment * p.rows_per_thread * p.phases.divisor() + down -
+              segment * p.residues.divisor(),
+            group * p.columns_per_thread * p.column_phases.divisor() + along -
+              group * p.column_residues.divisor()};
+  }
+};
+
 /// Everything the window kernel for filters known at run time is told, by value.
 template <typename T>
 struct runtime_window_params {
@@ -35,8 +61,9 @@ struct runtime_window_params {
   fast_divisor<std::int32_t> column_residues;  ///< and first output columns.
   fast_divisor<std::int32_t> distance;         ///< Of `row`,
   fast_divisor<std::int32_t> column_phases;    ///< and its phases.
-  fast_divisor<std::int32_t> across;           ///< Threads along a row.
-  fast_divisor<std::int32_t> down;             ///< Threads down a plane.
+  fast_divisor<std::int32_t> inner;            ///< Threads along a row, or down a plane,
+  fast_divisor<std::int32_t> outer;            ///< and the other of the two.
+  bool down_first;                             ///< Neighbouring threads are below each other.
   fast_divisor<std::int32_t> output_channels;
   fast_divisor<std::int32_t> taps;
   fast_divisor<std::int32_t> taps_across;
@@ -47,7 +74,7 @@ struct runtime_window_params {
   runtime_window_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
                         window_policy const& policy)
     : runtime_window_params{p, tensors, policy, runtime_window_walk{p},
-                            runtime_window_for(policy.live, static_cast<int>(sizeof(T)))}
+                            runtime_window_size_of(policy.number, static_cast<int>(sizeof(T)))}
   {}
 
  private:
@@ -84,20 +111,59 @@ struct runtime_window_params {
       column_residues{std::min(row.phases, policy.tile.columns)},
       distance{row.distance},
       column_phases{row.phases},
-      across{by(column_residues.divisor() *
-                geometry::divide_up(
-                  geometry::divide_up(policy.tile.columns, column_residues.divisor()),
-                  size.columns))},
-      down{by(residues.divisor() *
-              geometry::divide_up(geometry::divide_up(policy.tile.rows, residues.divisor()),
-                                  policy.rows_per_thread))},
       output_channels{by(p.output_channels())},
       taps{by(p.filter.height * p.filter.width)},
       taps_across{by(p.filter.width)},
       lattices{row.lattices},
       run_taps{row.run_taps},
       stride_height{walk.step_rows == 1 ? 1 : walk.advance}
-  {}
+  {
+    std::int64_t const beside =
+      geometry::divide_up(policy.tile.columns, column_residues.divisor());
+    std::int64_t const below = geometry::divide_up(policy.tile.rows, residues.divisor());
+    auto const across =
+      by(column_residues.divisor() * geometry::divide_up(beside, columns_per_thread));
+    auto const down =
+      by(residues.divisor() * geometry::divide_up(below, policy.rows_per_thread));
+    inner      = across;
+    outer      = down;
+    down_first = false;
+    int const along_rows = busiest_bank();
+    inner                = down;
+    outer                = across;
+    down_first           = true;
+    if (busiest_bank() >= along_rows) {
+      inner      = across;
+      outer      = down;
+      down_first = false;
+    }
+  }
+
+  /// Words of one bank of shared memory that a full warp reads at the same time, at most, in the
+  /// order of threads there is.
+  [[nodiscard]] int busiest_bank() const
+  {
+    constexpr int banks = 32 * 4 / static_cast<int>(sizeof(T) == 8 ? 8 : 4);  // of 8 bytes, 16
+    constexpr int lanes = sizeof(T) == 8 ? 16 : 32;
+    int words[lanes]{};
+    int most = 0;
+    for (int lane = 0; lane < lanes; ++lane) {
+      auto const at         = thread_place<runtime_window_params>::of(*this, lane);
+      std::int64_t const of = static_cast<std::int64_t>(at.plane) * geometry.input_plane +
+                              static_cast<std::int64_t>(at.row) * frame.stride_height *
+                                geometry.input_pitch +
+                              static_cast<std::int64_t>(at.column) * frame.stride_width;
+      words[lane] = static_cast<int>(sizeof(T) == 2 ? of / 2 % (1 << 30) : of % (1 << 30));
+      int same    = 1;
+      bool again  = false;
+      for (int l = 0; l < lane; ++l) {
+        again = again || words[l] == words[lane];
+        same += words[l] % banks == words[lane] % banks ? 1 : 0;
+      }
+      if (!again && same > most) { most = same; }
+    }
+    return most;
+  }
 };
 
 }  // namespace dwconv

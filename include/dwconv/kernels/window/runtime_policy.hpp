@@ -18,22 +18,22 @@ struct runtime_window_size {
 };
 
 /// How many there are.
-inline constexpr int runtime_window_sizes = 4;
+inline constexpr int runtime_window_sizes = 6;
 
 /// Most threads of their blocks.
 inline constexpr int runtime_window_threads = 256;
 
-/// Number 0 is for the lowest filters. Columns are an odd number of words, as in `window_pieces`;
-/// fewer, the more rows of sums there are.
+/// By rows of sums, then by taps. Columns are an odd number of words, as in `window_pieces`; fewer,
+/// the more rows of sums there are.
 [[nodiscard]] constexpr runtime_window_size runtime_window_size_of(int number,
                                                                    int element_bytes) noexcept
 {
-  constexpr runtime_window_size of_float[] = {
-    {1, 1, 16, 7, 2}, {2, 5, 7, 7, 2}, {6, 8, 7, 5, 2}, {9, 16, 1, 3, 2}};
-  constexpr runtime_window_size of_half[] = {
-    {1, 1, 16, 6, 2}, {2, 5, 7, 6, 2}, {6, 8, 7, 6, 2}, {9, 16, 1, 2, 2}};
-  constexpr runtime_window_size of_double[] = {
-    {1, 1, 16, 3, 2}, {2, 5, 7, 3, 2}, {6, 8, 7, 3, 2}, {9, 16, 1, 1, 2}};
+  constexpr runtime_window_size of_float[]  = {{1, 1, 8, 7, 3}, {1, 1, 16, 7, 2}, {2, 3, 5, 7, 3},
+                                               {4, 5, 5, 7, 2}, {6, 8, 7, 5, 2},  {9, 16, 1, 3, 2}};
+  constexpr runtime_window_size of_half[]   = {{1, 1, 8, 6, 3}, {1, 1, 16, 6, 2}, {2, 3, 5, 6, 3},
+                                               {4, 5, 5, 6, 2}, {6, 8, 7, 6, 2},  {9, 16, 1, 2, 2}};
+  constexpr runtime_window_size of_double[] = {{1, 1, 8, 3, 3}, {1, 1, 16, 3, 2}, {2, 3, 5, 3, 2},
+                                               {4, 5, 5, 3, 2}, {6, 8, 5, 3, 2},  {9, 16, 1, 1, 2}};
   return element_bytes == 2   ? of_half[number]
          : element_bytes == 8 ? of_double[number]
                               : of_float[number];
@@ -41,15 +41,6 @@ inline constexpr int runtime_window_threads = 256;
 
 /// Rows of sums of the largest.
 inline constexpr int runtime_window_most_live = 16;
-
-/// The kernel with `live` rows of sums, which are at most `runtime_window_most_live`.
-[[nodiscard]] constexpr runtime_window_size runtime_window_for(std::int64_t live,
-                                                               int element_bytes) noexcept
-{
-  int number = 0;
-  while (runtime_window_size_of(number, element_bytes).live < live) { ++number; }
-  return runtime_window_size_of(number, element_bytes);
-}
 
 /// How a thread walks down a filter known at run time: in steps, one an output row of its. A
 /// dilated filter's taps are neighbours if rows of x between them are left out, and with them the
@@ -115,6 +106,20 @@ struct runtime_window_row {
     runs                   = lattices * along;
   }
 };
+
+/// The number of the kernel for a filter that needs at most `runtime_window_most_live` rows of
+/// sums: of those for as many, the first that takes a lattice's taps at a time, or the last.
+[[nodiscard]] constexpr int runtime_window_number(conv2d_problem const& p,
+                                                  int element_bytes) noexcept
+{
+  int const live = runtime_window_walk{p}.live;
+  int const taps = runtime_window_row{p, 1}.lattice_taps;
+  int number     = 0;
+  while (runtime_window_size_of(number, element_bytes).live < live) { ++number; }
+  bool const more = number + 1 < runtime_window_sizes &&
+                    runtime_window_size_of(number + 1, element_bytes).least_live <= live;
+  return more && taps > runtime_window_size_of(number, element_bytes).taps ? number + 1 : number;
+}
 
 /// Elements before and after a staged row that threads of a run-time window may read, and pay no
 /// attention to.
