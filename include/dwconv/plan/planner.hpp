@@ -90,14 +90,15 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   if (walk.live > runtime_window_most_live) { return "the filter is too high for its sums"; }
 
   int const bytes            = static_cast<int>(size_in_bytes(element));
-  window_policy const policy = choose_runtime_window_policy(p, bytes, device);
   runtime_window_tiles::view const view{p, bytes};
-  if (runtime_window_tiles::shared_bytes(view, policy.tile) > device.shared_bytes_per_block ||
-      policy.threads > runtime_window_threads) {
+  window_policy const least  = runtime_window_tiles::least_tile(view);
+  if (!runtime_window_tiles::possible(view, least, device)) {
     return "a tile does not fit in shared memory";
   }
-  tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
-  return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
+  // Tiles that are chosen are no smaller.
+  return lay_out_tile(p, least.tile, bytes, 0).tiles > most_blocks
+           ? "y needs more blocks than one launch has"
+           : nullptr;
 }
 
 /// Why the window family's kernel for any filter cannot take a problem, or null.

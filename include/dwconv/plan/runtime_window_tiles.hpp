@@ -69,77 +69,247 @@ struct view {
          policy.tile.planes;
 }
 
-/// Instructions of a thread in one step, counted in what the compiler makes of it for sm_90; a
-/// multiply-add of doubles takes the time of two.
-[[nodiscard]] constexpr std::int64_t step_instructions(view const& v) noexcept
+/// Instructions of a thread in one step, but for what each step costs; a multiply-add of doubles
+/// counts as two.
+[[nodiscard]] constexpr double step_instructions(view const& v) noexcept
 {
-  bool const wide         = v.element_bytes == 8;
-  std::int64_t const taps = v.row.run_taps;
-  std::int64_t const read = (v.size.columns + taps - 1) * (v.element_bytes == 4 ? 4 : 5);
-  std::int64_t const add =
-    v.walk.live * taps * v.size.columns * (wide ? 2 : 1) + v.walk.live * taps / (wide ? 2 : 4);
-  std::int64_t const run = read + add + 2 * taps + (v.row.runs > 1 ? 40 : 15);
-  return v.walk.step_rows * (v.row.runs * run + 10) + 3 * v.size.columns + 30;
+  constexpr double per_element = 4.5, half_element = 5.5, per_tap = 2, one_run = 6, of_runs = 60;
+  bool const wide    = v.element_bytes == 8;
+  double const taps  = v.row.run_taps;
+  double const live  = v.walk.live;
+  double const read  = (v.size.columns + taps - 1) * (v.element_bytes == 2 ? half_element : per_element);
+  double const add   = live * taps * v.size.columns * (wide ? 2 : 1) + live * taps / (wide ? 2 : 4);
+  int const runs     = v.walk.step_rows * v.row.runs;
+  return runs * (read + add + per_tap * taps + (runs > 1 ? of_runs : one_run)) + 2 * v.size.columns;
 }
 
-/// What a launch takes, in the cycles of one multiprocessor, squared: of memory, of instructions,
-/// and of waiting, as far as other blocks do not fill it. Rounded from what was measured on an
-/// H200.
-[[nodiscard]] constexpr double cost(view const& v, window_policy const& policy,
-                                    std::int64_t step_instructions_,
+/// Rows of x under a window of columns, which lanes of one warp copy, at a time.
+inline constexpr std::int64_t most_runs = 32;
+
+/// Whether a tile can be computed at all.
+[[nodiscard]] constexpr bool possible(view const& v, window_policy const& policy,
+                                      device_facts const& device) noexcept
+{
+  tile_shape const& tile = policy.tile;
+  bool const one_chunk   = tile.steps >= geometry::steps_for(v.p, tile.rows);
+  std::int64_t const runs =
+    one_chunk ? std::max((tile.rows - 1) * v.p.stride.height + v.span.height, std::int64_t{tile.rows})
+              : tile.steps * v.p.stride.height;
+  return pieces_of(v, policy) <= runtime_window_threads &&
+         (tile.columns >= v.out.width || runs <= most_runs) &&
+         shared_bytes(v, tile) <= device.shared_bytes_per_block;
+}
+
+/// A tile that is possible if any is: few outputs, and few rows of x at a time.
+[[nodiscard]] constexpr window_policy least_tile(view const& v) noexcept
+{
+  window_policy policy{};
+  policy.piece           = {v.size.columns, 0};
+  policy.number          = v.number;
+  policy.rows_per_thread = 1;
+  policy.tile            = {.planes  = 1,
+                 .rows    = 1,
+                 .columns = static_cast<int>(std::min<std::int64_t>(v.out.width, v.size.columns)),
+                 .steps   = static_cast<int>(geometry::steps_for(v.p, 1))};
+  if (policy.tile.columns < v.out.width && v.span.height > most_runs) {
+    policy.tile.steps = static_cast<int>(most_runs / v.p.stride.height);
+  }
+  return policy;
+}
+
+/// A tile, and what its cost follows from.
+struct candidate {
+  window_policy policy;
+  extent2 under;         ///< Rows and columns of x under it.
+  std::int64_t pieces;   ///< Threads of one plane that have work.
+  std::int64_t strips;   ///< Tiles of one plane.
+  std::int64_t groups;   ///< Of planes.
+  std::int64_t chunks;
+  double shared_bytes;   ///< Roughly.
+};
+
+/// What a launch takes with a tile, in cycles of a multiprocessor, squared; for comparisons only.
+/// The numbers were fitted to 2000 times of tiles of every kind, in three types, on an H200 with
+/// CUDA 13.0: of each shape's tiles the one of least cost took 3 % longer than the quickest.
+[[nodiscard]] constexpr double cost(view const& v, candidate const& c, double step_instructions_,
                                     device_facts const& device) noexcept
 {
-  constexpr double bytes_a_cycle = 16, burst_bytes_a_cycle = 25, instructions_a_cycle = 3;
-  constexpr double start_cycles = 2400, step_cycles = 40, run_cycles = 60, chunk_cycles = 400,
-                   chunk_latency = 600;
-  constexpr std::int64_t warp_instructions = 450, block_instructions = 400, block_bytes = 1024;
-  constexpr std::int64_t chunk_instructions = 200;
-  tile_shape const& tile    = policy.tile;
-  std::int64_t const pieces = pieces_of(v, policy);
-  std::int64_t const warps  = geometry::divide_up(pieces, window_tiles::warp_size);
-  std::int64_t const steps  = policy.rows_per_thread + v.walk.live - 1;
-  std::int64_t const shared = shared_bytes(v, tile) + block_bytes;
-  std::int64_t const resident =
-    std::clamp<std::int64_t>(std::min(device.shared_bytes_per_sm / shared,
-                                      v.size.blocks * runtime_window_threads /
-                                        (warps * window_tiles::warp_size)),
-                             1, 32);
-  auto const met = [](std::int64_t outputs, std::int64_t stride, std::int64_t span,
-                      std::int64_t input) { return std::min((outputs - 1) * stride + span, input); };
-  std::int64_t const rows    = met(tile.rows, v.p.stride.height, v.span.height, v.p.input.height);
-  std::int64_t const columns = met(tile.columns, v.p.stride.width, v.span.width, v.p.input.width);
+  constexpr double bytes_a_cycle = 36, bytes_moved_a_cycle = 21, instructions_a_cycle = 4;
+  constexpr double start_cycles = 2800, chunk_cycles = 2400, chunk_latency = 700, run_cycles = 45,
+                   cycles_an_instruction = 2.5;
+  constexpr double block_instructions = 130, warp_instructions = 360, chunk_instructions = 100;
+  constexpr double idle_part = 0.75;  // of the last wave's empty places, that is waited for
+
+  tile_shape const& tile = c.policy.tile;
+  auto const whole       = [](double value) {
+    return static_cast<double>(static_cast<std::int64_t>(value));
+  };
+  auto const warps = whole(static_cast<double>(c.pieces * tile.planes + window_tiles::warp_size - 1) /
+                           window_tiles::warp_size);
+  double const of_registers = v.size.blocks * runtime_window_threads / (warps * window_tiles::warp_size);
+  double const of_memory    = device.shared_bytes_per_sm / c.shared_bytes;
+  double const resident = std::clamp(whole(std::min(of_registers, of_memory)), 1.0, 32.0);
+  auto const steps      = static_cast<double>(c.policy.rows_per_thread + v.walk.live - 1);
+
   // Rows and columns that neighbours read as well come from the L2 cache.
-  std::int64_t const own =
-    std::min(tile.rows * v.p.stride.height, rows) * std::min(tile.columns * v.p.stride.width, columns);
-  double const planes = static_cast<double>(tile.planes) * v.element_bytes;
-  double const in     = static_cast<double>(rows * columns) * planes / static_cast<double>(v.p.multiplier);
-  double const out    = static_cast<double>(tile.rows * tile.columns) * planes;
-  double const twice =
-    in - static_cast<double>(own) * planes / static_cast<double>(v.p.multiplier);
-  double const memory = (in + out - twice / 2) / bytes_a_cycle;
-  std::int64_t const chunks =
-    geometry::divide_up(geometry::steps_for(v.p, tile.rows), tile.steps);
-  double const issue =
-    static_cast<double>(block_instructions +
-                        warps * (warp_instructions + chunks * chunk_instructions +
-                                 steps * step_instructions_)) /
-    instructions_a_cycle;
-  double const walk = static_cast<double>(steps) *
-                      (static_cast<double>(step_instructions_) + step_cycles +
-                       run_cycles * v.walk.step_rows * v.row.runs);
-  double const moved = (in + out) / burst_bytes_a_cycle;
-  auto const parts   = static_cast<double>(chunks);
-  double const life =
-    start_cycles + (chunks > 1 ? std::max(walk, moved + chunk_latency * parts) + chunk_cycles * parts
-                               : walk + moved);
-  double const wait   = life / static_cast<double>(resident);
-  double const rounds = static_cast<double>(window_tiles::blocks_of(v.p, policy)) /
-                        static_cast<double>(std::max(device.multiprocessors, 1));
-  return (memory * memory + issue * issue + wait * wait) * rounds * rounds + life * life;
+  std::int64_t const own = std::min(tile.rows * v.p.stride.height, c.under.height) *
+                           std::min(tile.columns * v.p.stride.width, c.under.width);
+  double const plane_bytes = static_cast<double>(tile.planes) * v.element_bytes;
+  double const out         = static_cast<double>(tile.rows) * tile.columns * plane_bytes;
+  double const of_x        = plane_bytes / static_cast<double>(v.p.multiplier);
+  double const moved =
+    (static_cast<double>(c.under.height * c.under.width) * of_x + out) / bytes_moved_a_cycle;
+  double const memory = (static_cast<double>(own) * of_x + out) / bytes_a_cycle;
+
+  auto const chunks  = static_cast<double>(c.chunks);
+  double const issue = (block_instructions + warps * (warp_instructions + chunks * chunk_instructions +
+                                                      steps * step_instructions_)) /
+                       instructions_a_cycle;
+  double const walk =
+    steps * (step_instructions_ * cycles_an_instruction + run_cycles * v.walk.step_rows * v.row.runs);
+  double const life = start_cycles + (c.chunks > 1 ? std::max(walk, moved + chunk_latency * chunks) +
+                                                       chunk_cycles * chunks
+                                                   : walk + moved);
+
+  double const full =
+    static_cast<double>(c.strips * c.groups) / (resident * std::max(device.multiprocessors, 1));
+  double const last  = full > whole(full) ? whole(full) + 1 : full;
+  double const waves = full + idle_part * (last - full);
+  double const each  = std::max(full * resident, 1.0);
+  double const wait  = life * std::max(waves, 1.0);
+  return (memory * memory + issue * issue) * each * each + wait * wait;
 }
 
-/// Rows of a copy by lanes of one warp, in a tile that is a window of columns.
-inline constexpr std::int64_t most_runs = 32;
+/// Looks for the tile of least cost among some of every kind.
+class tile_search {
+ public:
+  constexpr tile_search(view const& v, device_facts const& device) noexcept
+    : v_{v},
+      device_{device},
+      step_instructions_{step_instructions(v)},
+      planes_{v.p.batch * v.p.output_channels()},
+      best_{least_tile(v)},
+      tried_{}
+  {
+    tried_.policy          = best_;
+    std::int64_t const all = pieces_across(v, v.out.width);
+    std::int64_t parts     = geometry::divide_up(all, most_across);
+    for (int i = 0; i < 2; ++i, parts *= 2) {
+      // Whole groups of threads, but for the last.
+      std::int64_t const group = std::int64_t{v.size.columns} * v.row.phases;
+      std::int64_t const part  = geometry::divide_up(v.out.width, parts);
+      std::int64_t const columns =
+        std::min(part < group ? part : geometry::divide_up(part, group) * group, v.out.width);
+      across_ = pieces_across(v, columns);
+      if (i > 0 && across_ < window_tiles::warp_size) { break; }
+      tried_.policy.tile.columns = static_cast<int>(columns);
+      tried_.under.width =
+        std::min((columns - 1) * v.p.stride.width + v.span.width, v.p.input.width);
+      column_tiles_ = geometry::divide_up(v.out.width, columns);
+      try_rows();
+    }
+  }
+
+  [[nodiscard]] constexpr window_policy best() const noexcept { return best_; }
+
+ private:
+  /// Threads along a row of a tile.
+  static constexpr std::int64_t most_across = 128;
+  /// Bytes of a tile in one chunk, so that several share a multiprocessor,
+  static constexpr double most_bytes = 64 * 1024;
+  /// and the fewest of any but the last tile that is tried.
+  static constexpr double least_bytes = 6 * 1024;
+  /// Rows of one thread of such a tile, if it has more of them.
+  static constexpr std::int64_t longest_walk = 32;
+
+  constexpr void try_rows() noexcept
+  {
+    // All rows, a half of them, a third, a quarter, a sixth, an eighth, and so on.
+    for (std::int64_t parts = 1, before = 0; parts <= v_.out.height;
+         parts += parts == 1 ? 1 : (parts & (parts - 1)) == 0 ? parts / 2 : parts / 3) {
+      std::int64_t const rows = geometry::divide_up(v_.out.height, parts);
+      if (rows == before) { continue; }
+      before                   = rows;
+      tried_.policy.tile.rows  = static_cast<int>(rows);
+      tried_.under.height      =
+        std::min((rows - 1) * v_.p.stride.height + v_.span.height, v_.p.input.height);
+      tried_.strips            = column_tiles_ * geometry::divide_up(v_.out.height, rows);
+      std::int64_t const steps = geometry::steps_for(v_.p, rows);
+      std::int64_t const own   = rows_of_residue(v_, rows);
+      std::int64_t const lines = across_ * std::min<std::int64_t>(v_.walk.phases, rows);
+      double const bytes       = bytes_of(tried_.under.height, rows);
+      if (bytes <= most_bytes) {
+        // In one chunk, each thread all rows there are, a half of them, and so on.
+        tried_.policy.tile.steps = static_cast<int>(steps);
+        tried_.chunks            = 1;
+        for (std::int64_t n = 1; n <= own && lines * n <= runtime_window_threads; n *= 2) {
+          std::int64_t const walk = geometry::divide_up(own, n);
+          if (walk > longest_walk && own > walk) { continue; }
+          tried_.policy.rows_per_thread = static_cast<int>(walk);
+          try_planes(lines * geometry::divide_up(own, walk), bytes);
+        }
+      }
+      // In several, each of some steps of every thread.
+      tried_.policy.rows_per_thread = static_cast<int>(own);
+      for (std::int64_t each : {4, 8}) {
+        std::int64_t const chunk =
+          geometry::round_up(each * v_.walk.phases, copy_bytes / v_.element_bytes);
+        if (chunk * 3 > steps) { break; }
+        tried_.policy.tile.steps = static_cast<int>(chunk);
+        tried_.chunks            = geometry::divide_up(steps, chunk);
+        try_planes(lines, 2 * bytes_of(chunk * v_.p.stride.height, chunk));
+      }
+      if (bytes < least_bytes && rows > 1 && found_) { break; }
+    }
+  }
+
+  /// Of shared memory that rows of one plane of x, and of y, take, roughly.
+  [[nodiscard]] constexpr double bytes_of(std::int64_t input_rows, std::int64_t rows) const noexcept
+  {
+    constexpr std::int64_t apart = 8;
+    return static_cast<double>((input_rows * (tried_.under.width + apart) +
+                                rows * (tried_.policy.tile.columns + apart)) *
+                               v_.element_bytes);
+  }
+
+  /// One plane, or as many as fill some warps.
+  constexpr void try_planes(std::int64_t pieces, double bytes) noexcept
+  {
+    tried_.pieces      = pieces;
+    bool const joins   = tried_.policy.tile.columns == v_.out.width;
+    std::int64_t const most = joins ? std::min(planes_, most_runs) : 1;
+    std::int64_t before     = 0;
+    for (std::int64_t lanes = window_tiles::warp_size; lanes <= 4 * window_tiles::warp_size; lanes *= 2) {
+      std::int64_t const planes = std::clamp<std::int64_t>(lanes / pieces, 1, most);
+      if (planes == before) { continue; }
+      before = planes;
+      take(planes, bytes);
+    }
+  }
+
+  constexpr void take(std::int64_t planes, double bytes) noexcept
+  {
+    constexpr double of_block = 2048;  // the system's, and round about the tile
+    tried_.policy.tile.planes = static_cast<int>(planes);
+    tried_.groups             = planes == 1 ? planes_ : geometry::divide_up(planes_, planes);
+    tried_.shared_bytes       = bytes * static_cast<double>(planes) + of_block;
+    double const here         = cost(v_, tried_, step_instructions_, device_);
+    if (found_ && here >= least_) { return; }
+    if (!possible(v_, tried_.policy, device_)) { return; }
+    best_ = tried_.policy, least_ = here, found_ = true;
+  }
+
+  view const& v_;
+  device_facts const& device_;
+  double step_instructions_;
+  std::int64_t planes_;
+  std::int64_t across_       = 1;
+  std::int64_t column_tiles_ = 1;
+  window_policy best_;
+  candidate tried_;
+  double least_ = 0;
+  bool found_   = false;
+};
 
 }  // namespace runtime_window_tiles
 
@@ -151,98 +321,19 @@ inline constexpr std::int64_t most_runs = 32;
 {
   using namespace runtime_window_tiles;
   view const v{p, element_bytes};
-  std::int64_t const instructions = step_instructions(v);
-  std::int64_t const all_planes   = p.batch * p.output_channels();
-
-  window_policy best{};
-  double least = -1;
-  window_policy tried{};
-  tried.piece = {v.size.columns, 0};
-  tried.number = v.number;
-
-  auto const try_this = [&] {
-    std::int64_t const pieces = pieces_of(v, tried);
-    if (pieces > runtime_window_threads) { return; }
-    bool const one = tried.tile.steps >= geometry::steps_for(p, tried.tile.rows);
-    std::int64_t const runs =
-      one ? std::max((tried.tile.rows - 1) * p.stride.height + v.span.height,
-                     std::int64_t{tried.tile.rows})
-          : tried.tile.steps * p.stride.height;
-    if (tried.tile.columns < v.out.width && runs > most_runs) { return; }
-    if (shared_bytes(v, tried.tile) > device.shared_bytes_per_block) { return; }
-    double const here = cost(v, tried, instructions, device);
-    if (least < 0 || here < least) { best = tried, least = here; }
-  };
-  /// With as many planes as fill one warp, two, and four.
-  auto const try_planes = [&] {
-    tried.tile.planes = 1;
-    try_this();
-    std::int64_t const pieces = pieces_of(v, tried);
-    if (tried.tile.columns < v.out.width || 2 * pieces > runtime_window_threads) { return; }
-    for (std::int64_t lanes = window_tiles::warp_size, before = 1; lanes <= 128; lanes *= 2) {
-      std::int64_t const planes = std::min({lanes / pieces, all_planes, most_runs});
-      if (planes <= before) { continue; }
-      tried.tile.planes = static_cast<int>(planes);
-      try_this();
-      before = planes;
-    }
-    tried.tile.planes = 1;
-  };
-  auto const try_rows = [&](std::int64_t rows) {
-    tried.tile.rows       = static_cast<int>(rows);
-    std::int64_t const all   = rows_of_residue(v, rows);
-    std::int64_t const steps = geometry::steps_for(p, rows);
-    // In one chunk, by walks of several lengths.
-    tried.tile.steps = static_cast<int>(steps);
-    for (std::int64_t parts = 1, last = 0; parts <= all; parts *= 2) {
-      std::int64_t const walk = geometry::divide_up(all, parts);
-      if (walk != last) {
-        tried.rows_per_thread = static_cast<int>(walk);
-        try_planes();
-      }
-      last = walk;
-      if (pieces_across(v, tried.tile.columns) * parts > runtime_window_threads) { break; }
-    }
-    // In several, of which each has some steps of every thread.
-    tried.rows_per_thread = static_cast<int>(all);
-    for (std::int64_t each : {4, 8}) {
-      std::int64_t const chunk = geometry::round_up(each * v.walk.phases, copy_bytes / element_bytes);
-      if (chunk * 2 > steps) { break; }
-      tried.tile.steps = static_cast<int>(chunk);
-      try_planes();
-    }
-  };
-  std::int64_t const group = std::int64_t{v.size.columns} * v.row.phases;
-  for (std::int64_t parts = 1;; parts = parts < 4 ? parts + 1 : parts * 2) {
-    std::int64_t const part    = geometry::divide_up(v.out.width, parts);
-    std::int64_t const columns = std::min(geometry::divide_up(part, group) * group, v.out.width);
-    std::int64_t const across  = pieces_across(v, columns);
-    tried.tile.columns         = static_cast<int>(parts == 1 ? v.out.width : std::min(part, columns));
-    if (across <= runtime_window_threads) {
-      tried.tile.columns = static_cast<int>(columns);
-      for (std::int64_t rows = v.out.height;;) {
-        try_rows(rows);
-        if (rows <= 1) { break; }
-        rows = geometry::divide_up(rows, 2);
-      }
-    }
-    if (part <= group || (least >= 0 && across <= window_tiles::warp_size)) { break; }
-  }
-  if (least < 0) {  // does not fit
-    best              = tried;
-    best.tile.planes  = 1;
-  }
-  best.threads =
-    static_cast<int>(geometry::divide_up(pieces_of(v, best), window_tiles::warp_size)) *
+  window_policy policy = tile_search{v, device}.best();
+  policy.threads =
+    static_cast<int>(geometry::divide_up(pieces_of(v, policy), window_tiles::warp_size)) *
     window_tiles::warp_size;
-  return best;
+  return policy;
 }
 
 namespace runtime_window_tiles {
 
-/// Instructions of one output that the kernel for any filter spends, in tenths.
-inline constexpr std::int64_t any_per_output = 600;
-inline constexpr std::int64_t any_per_tap    = 14;
+/// Instructions that the kernel for any filter spends on an element of x,
+inline constexpr double any_per_element = 60;
+/// and on a tap of an output.
+inline constexpr double any_per_tap = 1.4;
 /// Filters of so few taps wait for memory in any case.
 inline constexpr std::int64_t few_taps = 24;
 
@@ -253,8 +344,9 @@ inline constexpr std::int64_t few_taps = 24;
   std::int64_t const taps = p.filter.height * p.filter.width;
   if (taps <= few_taps) { return true; }
   view const v{p, element_bytes};
-  std::int64_t const other = any_per_output + any_per_tap * taps * (element_bytes == 8 ? 2 : 1);
-  return 10 * step_instructions(v) / v.size.columns < other;
+  double const other = any_per_element * static_cast<double>(p.stride.height * p.stride.width) +
+                       any_per_tap * static_cast<double>(taps) * (element_bytes == 8 ? 2 : 1);
+  return step_instructions(v) / v.size.columns < other;
 }
 
 }  // namespace runtime_window_tiles

@@ -75,7 +75,10 @@ class runtime_window {
   static constexpr int least_live = Config::size.least_live;
   static constexpr int most_live  = Config::size.live;
   static constexpr int most_taps  = Config::size.taps;
+  /// Filters of fewer taps have another kernel.
+  static constexpr int least_taps = most_taps > 8 ? most_taps / 2 + 1 : 1;
   static constexpr int reach      = columns + most_taps - 1;
+  static constexpr int remembered = 64 / reach;  ///< Lattices whose elements are known to be on it.
 
   /// @param p       What the kernel is told.
   /// @param filter  The plane's, staged.
@@ -98,7 +101,12 @@ class runtime_window {
     int const behind = row + p.step_rows - 1;
     first_           = behind < 0 ? p.advance.quotient_up(-behind) : 0;
     last_            = row_end > row ? p.advance.quotient_up(row_end - row) : 0;
-    on_image_        = opaque(elements_on_image(column));
+    on_image_        = elements_on_image(column);
+#pragma unroll 1
+    for (int lattice = 1; lattice < min(p.row.lattices, remembered); ++lattice) {
+      on_image_ |= std::uint64_t{elements_on_image(column + lattice * p.row.lattice_apart)}
+                   << reach * lattice;
+    }
 #pragma unroll
     for (int r = 0; r < most_live; ++r) {
 #pragma unroll
@@ -140,13 +148,7 @@ class runtime_window {
       int const pitch = p_.geometry.input_pitch;
       T const* at     = staged + (row_ - row) * pitch;
       if (p_.step_rows == 1 && p_.row.runs == 1) {
-#pragma unroll 1
-        do {
-          add_run<Rows, true>(at, filter_, taps_, on_image_, true);
-          give<Rows>(retire);
-          advance();
-          at += advance_;
-        } while (step_ < last);
+        walk_taps<Rows, least_taps>(at, last, retire);
       } else {
 #pragma unroll 1
         do {
@@ -157,6 +159,27 @@ class runtime_window {
     }
 #pragma unroll 1
     while (step_ < until) { idle<Rows>(retire); }
+  }
+
+  /// The steps with a row of x on the image, where a step is one row and a row one run, with as
+  /// many taps as the filter has, at least Taps.
+  template <int Rows, int Taps, typename Retire>
+  __device__ void walk_taps(T const* at, int last, Retire& retire)
+  {
+    if constexpr (Taps < most_taps) {
+      if (taps_ != Taps) {
+        walk_taps<Rows, Taps + 1>(at, last, retire);
+        return;
+      }
+    }
+    auto const on_image = opaque(static_cast<unsigned>(on_image_));
+#pragma unroll 1
+    do {
+      add_run<Rows, Taps>(at, filter_, Taps, on_image, true);
+      give<Rows>(retire);
+      advance();
+      at += advance_;
+    } while (step_ < last);
   }
 
   /// A step with a row of x on the image.
@@ -222,7 +245,7 @@ class runtime_window {
     int const left  = p_.frame.input_width - column;
     int const begin = column < 0 ? min(p_.distance.quotient_up(-column), 31) : 0;
     int const end   = left > 0 ? min(p_.distance.quotient_up(left), 31) : 0;
-    return end > begin ? (1u << end) - (1u << begin) : 0u;
+    return end > begin ? ((1u << end) - (1u << begin)) & ((1u << reach) - 1) : 0u;
   }
 
   /// Adds one row of x to every row of sums, run by run.
@@ -230,13 +253,13 @@ class runtime_window {
   __device__ void add_row(T const* row, sum const* filter, bool first_of_step)
   {
     T const* at       = row;
-    unsigned on_image = on_image_;
+    auto on_image     = static_cast<unsigned>(on_image_);
     int taps          = taps_;
     int lattice       = 0;
     int begin         = 0;  // taps of the lattice in runs before
 #pragma unroll 1
     for (int left = p_.row.runs;;) {
-      if (taps > 0) { add_run<Rows, false>(at, filter, taps, on_image, first_of_step); }
+      if (taps > 0) { add_run<Rows, 0>(at, filter, taps, on_image, first_of_step); }
       if (--left == 0) { break; }
       first_of_step = false;
       filter += p_.staged.run_pitch;
@@ -248,7 +271,9 @@ class runtime_window {
       int const offset     = lattice * p_.row.lattice_apart + begin * p_.row.distance;
       taps                 = min(p_.row.run_taps, of_lattice - begin);
       at                   = row + offset;
-      on_image             = elements_on_image(column_ + offset);
+      on_image             = begin == 0 && lattice < remembered
+                               ? static_cast<unsigned>(on_image_ >> reach * lattice)
+                               : elements_on_image(column_ + offset);
     }
   }
 
@@ -259,12 +284,13 @@ class runtime_window {
   };
 
   /// A run of taps for every row of sums. With the first tap of a step each row of sums takes the
-  /// place of the one before it; `Always` says that it is the first.
-  template <int Rows, bool Always>
+  /// place of the one before it. Where Taps is not zero, it is how many there are, and the first of
+  /// a step among them.
+  template <int Rows, int Taps>
   __device__ void add_run(T const* at, sum const* filter, int taps, unsigned on_image, bool first)
   {
     // Elements are read by so many taps at a time: a test for each costs more than to read on.
-    constexpr int read_taps = most_taps > 8 ? 3 : 2;
+    constexpr int read_taps = Taps > 0 ? 1 : most_taps > 8 ? 3 : 2;
     // Of one row of sums all taps are held; of several those of this column and, if registers
     // allow, the next.
     constexpr int ahead = sizeof(sum) == 8 && Rows > 5 ? 0 : 1;
@@ -311,8 +337,8 @@ class runtime_window {
         }
       }
     };
-    if (Rows > 1 && ahead == 1 && most_taps > 1) { read_filter(1); }
-    if (Always || first) {
+    if (Rows > 1 && ahead == 1 && (Taps > 0 ? Taps : most_taps) > 1) { read_filter(1); }
+    if (Taps > 0 || first) {
       add.template operator()<true>(0);
     } else {
       add.template operator()<false>(0);
@@ -320,7 +346,7 @@ class runtime_window {
 #pragma unroll
     for (int t = 1; t < most_taps; ++t) {
       if (t >= taps) { break; }
-      if (Rows > 1 && t + ahead < most_taps) { read_filter(t + ahead); }
+      if (Rows > 1 && t + ahead < (Taps > 0 ? Taps : most_taps)) { read_filter(t + ahead); }
       add.template operator()<false>(t);
     }
   }
@@ -335,7 +361,7 @@ class runtime_window {
   int advance_;  ///< Elements of the staged area from a step to the next.
   int first_;
   int last_;
-  unsigned on_image_;  ///< Of the first run.
+  std::uint64_t on_image_;  ///< Elements of each lattice's first run, as far as it has room.
   int step_ = 0;
   sum sums_[most_live][columns];
 };
