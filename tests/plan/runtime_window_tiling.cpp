@@ -100,6 +100,23 @@ TEST_CASE("a filter's kernel is the smallest that takes its rows, and its taps i
   }
 }
 
+TEST_CASE("half types slide where rows are odd and elements meet few taps",
+          "[runtime_window_tiling]")
+{
+  auto const slides = [](conv2d_problem p, std::int64_t width) {
+    p.input.width = width;
+    return planned(p, dtype::float16).compiled.slides;
+  };
+  for (conv2d_problem const& p :
+       {with({1, 7}), with({7, 1}), with({4, 4}, {2, 2}), with({1, 25}, {1, 4})}) {
+    CHECK(slides(p, 71));
+    CHECK_FALSE(slides(p, 72));
+  }
+  CHECK_FALSE(slides(with({3, 5}), 71));
+  CHECK_FALSE(slides(with({1, 33}), 71));
+  CHECK(slides(with({3, 3}, {1, 1}, {2, 2}), 72));  // no matrix product has holes
+}
+
 TEST_CASE("tiles of run-time windows cover y with threads that all fit", "[runtime_window_tiling]")
 {
   std::mt19937_64 random{5};

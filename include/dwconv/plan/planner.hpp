@@ -190,13 +190,19 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
 }
 
 /// Whether an eligible family is faster than the kernel that was chosen before it. The toeplitz
-/// family is faster than the window family, but for kernels of one filter where its matrix products
-/// stay half empty or it has to realign every row. Measured on an H200 (docs/tuning.md).
+/// family is faster than the window family, but where its matrix products stay half empty or it has
+/// to realign every row: for kernels of one filter, and for those that slide where few taps meet
+/// each element. Measured on an H200 (docs/tuning.md).
 [[nodiscard]] constexpr bool better(kernel_family family, conv2d_problem const& p,
                                     compiled_shape const& than) noexcept
 {
   if (family != kernel_family::toeplitz) { return false; }
-  if (than.taps == extent2{0, 0}) { return true; }
+  if (than.taps == extent2{0, 0}) {
+    constexpr std::int64_t most_taps = 32;
+    bool const little = p.filter.height == 1 || p.filter.width == 1 || p.stride.width > 1;
+    return !(than.slides && p.input.width % 2 != 0 && little &&
+             p.filter.height * p.filter.width <= most_taps);
+  }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
   extent2 const out       = output_extent(p);
   bool const tiny         = out.height == 1 || out.height * out.width < least_outputs;

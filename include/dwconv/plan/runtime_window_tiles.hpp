@@ -73,14 +73,15 @@ struct view {
 /// counts as two.
 [[nodiscard]] constexpr double step_instructions(view const& v) noexcept
 {
-  constexpr double per_element = 4.5, half_element = 5.5, per_tap = 2, one_run = 6, of_runs = 60;
+  constexpr double per_element = 3.75, half_element = 4.75, per_tap = 2, one_run = 6, of_runs = 60,
+                   per_column = 0.4;
   bool const wide    = v.element_bytes == 8;
   double const taps  = v.row.run_taps;
   double const live  = v.walk.live;
   double const read  = (v.size.columns + taps - 1) * (v.element_bytes == 2 ? half_element : per_element);
   double const add   = live * taps * v.size.columns * (wide ? 2 : 1) + live * taps / (wide ? 2 : 4);
   int const runs     = v.walk.step_rows * v.row.runs;
-  return runs * (read + add + per_tap * taps + (runs > 1 ? of_runs : one_run)) + 2 * v.size.columns;
+  return runs * (read + add + per_tap * taps + (runs > 1 ? of_runs : one_run)) + per_column * v.size.columns;
 }
 
 /// Rows of x under a window of columns, which lanes of one warp copy, at a time.
@@ -134,11 +135,11 @@ struct candidate {
 [[nodiscard]] constexpr double cost(view const& v, candidate const& c, double step_instructions_,
                                     device_facts const& device) noexcept
 {
-  constexpr double bytes_a_cycle = 36, bytes_moved_a_cycle = 21, instructions_a_cycle = 4;
-  constexpr double start_cycles = 2800, chunk_cycles = 2400, chunk_latency = 700, run_cycles = 45,
-                   cycles_an_instruction = 2.5;
-  constexpr double block_instructions = 130, warp_instructions = 360, chunk_instructions = 100;
-  constexpr double idle_part = 0.75;  // of the last wave's empty places, that is waited for
+  constexpr double bytes_a_cycle = 43, bytes_moved_a_cycle = 23, instructions_a_cycle = 4;
+  constexpr double start_cycles = 2900, chunk_cycles = 2600, chunk_latency = 400, run_cycles = 49,
+                   cycles_an_instruction = 2.4;
+  constexpr double block_instructions = 80, block_chunk_instructions = 130,
+                   warp_instructions = 330, warp_chunk_instructions = 90;
 
   tile_shape const& tile = c.policy.tile;
   auto const whole       = [](double value) {
@@ -162,8 +163,9 @@ struct candidate {
   double const memory = (static_cast<double>(own) * of_x + out) / bytes_a_cycle;
 
   auto const chunks  = static_cast<double>(c.chunks);
-  double const issue = (block_instructions + warps * (warp_instructions + chunks * chunk_instructions +
-                                                      steps * step_instructions_)) /
+  double const issue = (block_instructions + chunks * block_chunk_instructions +
+                        warps * (warp_instructions + chunks * warp_chunk_instructions +
+                                 steps * step_instructions_)) /
                        instructions_a_cycle;
   double const walk =
     steps * (step_instructions_ * cycles_an_instruction + run_cycles * v.walk.step_rows * v.row.runs);
@@ -173,8 +175,7 @@ struct candidate {
 
   double const full =
     static_cast<double>(c.strips * c.groups) / (resident * std::max(device.multiprocessors, 1));
-  double const last  = full > whole(full) ? whole(full) + 1 : full;
-  double const waves = full + idle_part * (last - full);
+  double const waves = full > whole(full) ? whole(full) + 1 : full;
   double const each  = std::max(full * resident, 1.0);
   double const wait  = life * std::max(waves, 1.0);
   return (memory * memory + issue * issue) * each * each + wait * wait;
@@ -187,7 +188,7 @@ class tile_search {
     : v_{v},
       device_{device},
       step_instructions_{step_instructions(v)},
-      planes_{v.p.batch * v.p.output_channels()},
+      planes_{std::max<std::int64_t>(v.p.batch * v.p.output_channels(), 1)},
       best_{least_tile(v)},
       tried_{}
   {

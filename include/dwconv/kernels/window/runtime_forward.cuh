@@ -105,10 +105,15 @@ __global__ void __launch_bounds__(
     epilogue};
   block_sync();  // filters are staged, and nobody waits on a barrier that is not set up
 
-  // What is the same for the whole block is worked out again in each chunk, which is cheaper than
-  // to keep it beside the sums.
+  // Where registers are few, what is the same for the whole block is worked out again in each chunk,
+  // which is cheaper than to keep it beside the sums.
+  constexpr bool again  = Config::blocks > 2 || Config::size.live == 1;
   auto const tile_again = [&] {
-    return tile_position::of(g, f, opaque(static_cast<std::int32_t>(blockIdx.x)));
+    if constexpr (again) {
+      return tile_position::of(g, f, opaque(static_cast<std::int32_t>(blockIdx.x)));
+    } else {
+      return tile;
+    }
   };
 #pragma unroll 1
   for (int k = 0; k < g.chunks; ++k) {
@@ -130,9 +135,11 @@ __global__ void __launch_bounds__(
     block_sync();
     tile_position const here = tile_again();
     tile_chunk const chunk   = here.chunk(g, f, k);
-    store::start(k, output_runs(p.y, g, f, here), chunk.output_row, chunk.output_rows,
-                 output_stage(k));
-    if (k + tile_stages < g.chunks) {
+    store::start(k, again ? output_runs(p.y, g, f, here) : target, chunk.output_row,
+                 chunk.output_rows, output_stage(k));
+    if (!again) {
+      start(k + tile_stages);
+    } else if (k + tile_stages < g.chunks) {
       tile_chunk const next = here.chunk(g, f, k + tile_stages);
       load{barriers, input_runs(p.x, g, f, here), {p.x, p.x_end}, resumed{}}.start(
         k + tile_stages, next.input_row, next.input_rows, input_stage(k + tile_stages));
