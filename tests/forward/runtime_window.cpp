@@ -30,8 +30,7 @@ using runtime_window_door = instance_door<dwconv::runtime_window_instance>;
 using direct_door = instance_door<dwconv::direct_instance<dwconv::any_taps, dwconv::any_stride>>;
 
 template <typename T, typename Door = runtime_window_door>
-[[nodiscard]] agreement right(conv2d_problem const& p, misalignment misalign,
-                              Door const& door = {})
+[[nodiscard]] agreement right(conv2d_problem const& p, misalignment misalign, Door const& door = {})
 {
   if (dwconv::runtime_window_row{p, 16}.lattices == 1) {
     return same_as_direct<T>(p, misalign, door, direct_door{});
@@ -84,10 +83,10 @@ template <typename T, typename Door = runtime_window_door>
 
 TEST_CASE("filters of every proportion", "[runtime_window]")
 {
-  extent2 const filters[] = {{1, 1}, {1, 2}, {1, 3},  {1, 4},  {1, 5},  {1, 8},  {1, 31}, {2, 1},
-                             {3, 1}, {7, 1}, {8, 1},  {8, 2},  {2, 2},  {3, 5},  {4, 4},  {5, 9},
-                             {8, 5}, {3, 7}, {6, 3},  {7, 4},  {6, 2},  {5, 3},  {8, 6},
-                             {1, 16}, {1, 17}, {4, 8}, {3, 15}, {7, 7}, {9, 1}, {16, 1}, {9, 3}, {12, 2}};
+  extent2 const filters[] = {{1, 1},  {1, 2}, {1, 3},  {1, 4}, {1, 5}, {1, 8},  {1, 31}, {2, 1},
+                             {3, 1},  {7, 1}, {8, 1},  {8, 2}, {2, 2}, {3, 5},  {4, 4},  {5, 9},
+                             {8, 5},  {3, 7}, {6, 3},  {7, 4}, {6, 2}, {5, 3},  {8, 6},  {1, 16},
+                             {1, 17}, {4, 8}, {3, 15}, {7, 7}, {9, 1}, {16, 1}, {9, 3},  {12, 2}};
   extent2 const inputs[]  = {{1, 1}, {7, 7}, {9, 33}, {40, 61}, {23, 130}};
   std::size_t which       = 0;
   for (extent2 const filter : filters) {
@@ -111,8 +110,8 @@ TEST_CASE("every number of rows of sums in every type, with and without a stride
         auto const plan = plan_of(which, p);
         CHECK(plan.window.number ==
               dwconv::runtime_window_number(p, static_cast<int>(size_in_bytes(plan.element))));
-        reached.insert({static_cast<int>(which), dwconv::runtime_window_walk{p}.live,
-                        static_cast<int>(across)});
+        reached.insert(
+          {static_cast<int>(which), dwconv::runtime_window_walk{p}.live, static_cast<int>(across)});
       }
     }
   }
@@ -126,8 +125,8 @@ TEST_CASE("every number of taps in a run", "[runtime_window]")
     for (std::int64_t width = 1; width <= 34; ++width, ++which) {
       CHECK(same_bits_as_direct(which, centred({1, 2}, {9, 41}, {height, width})));
       CHECK(same_bits_as_direct(which, centred({1, 2}, {9, 41}, {height, width}, {1, 3})));
-      CHECK(same_bits_as_direct(which + 1,
-                                centred({1, 2}, {9, 41}, {height, width}, {1, 1}, {1, 2})));
+      CHECK(
+        same_bits_as_direct(which + 1, centred({1, 2}, {9, 41}, {height, width}, {1, 1}, {1, 2})));
     }
   }
 }
@@ -168,6 +167,9 @@ TEST_CASE("dilations of 1 to 13, where the strides down divide them", "[runtime_
   CHECK(same_bits_as_direct(2, centred({1, 2}, {65, 65}, {3, 3}, {1, 1}, {24, 36})));
   CHECK(same_bits_as_direct(1, centred({1, 1}, {40, 700}, {3, 3}, {1, 1}, {2, 2})));
   CHECK(same_bits_as_direct(0, centred({1, 1}, {30, 900}, {5, 2}, {1, 1}, {3, 1})));
+  // Windows of columns, a chunk of which has rows of some threads only.
+  CHECK(same_bits_as_direct(0, centred({1, 1}, {60, 2000}, {3, 3}, {1, 1}, {20, 20})));
+  CHECK(same_bits_as_direct(1, centred({1, 1}, {60, 2100}, {3, 2}, {6, 1}, {18, 5})));
 }
 
 TEST_CASE("rows dilated beside their stride are declined", "[runtime_window]")
@@ -201,8 +203,8 @@ TEST_CASE("paddings of nothing to 64 columns, and more rows than the filter has"
 }
 
 namespace {
-/// A tile of the test's own: cut down to y's size; no steps stand for one chunk, no rows of a thread
-/// for as many as may be.
+/// A tile of the test's own: cut down to y's size; no steps stand for one chunk, no rows of a
+/// thread for as many as may be.
 struct runtime_tile_door {
   dwconv::tile_shape tile;
   int rows_per_thread = 0;
@@ -268,17 +270,17 @@ TEST_CASE("run-time windows in tiles of every kind", "[runtime_window]")
   std::size_t which = 0;
   for (auto const& shape : shapes) {
     for (int again = 0; again < 24; ++again, ++which) {
-      auto const p = centred({random.between(1, 3), 3, random.between(1, 2)},
-                             {random.between(1, 50), random.between(1, 60)}, shape.filter,
-                             shape.stride, shape.dilation);
+      auto const p       = centred({random.between(1, 3), 3, random.between(1, 2)},
+                                   {random.between(1, 50), random.between(1, 60)}, shape.filter,
+                                   shape.stride, shape.dilation);
       auto const at_most = [&](int most) { return static_cast<int>(random.between(1, most)); };
       // At most 32 rows of a window of columns are copied, at most 256 threads of a piece each.
       bool const whole  = again % 3 != 0;
       bool const chunks = again % 2 == 0;
-      runtime_tile_door door{.tile = {.planes  = at_most(5),
-                                      .rows    = chunks ? at_most(60) : at_most(whole ? 10 : 3),
-                                      .columns = whole ? 60 : at_most(20),
-                                      .steps   = chunks ? at_most(2) : 0},
+      runtime_tile_door door{.tile            = {.planes  = at_most(5),
+                                                 .rows    = chunks ? at_most(60) : at_most(whole ? 10 : 3),
+                                                 .columns = whole ? 60 : at_most(20),
+                                                 .steps   = chunks ? at_most(2) : 0},
                              .rows_per_thread = at_most(4)};
       CHECK(same_bits_as_direct(which, p, door));
     }
@@ -288,7 +290,7 @@ TEST_CASE("run-time windows in tiles of every kind", "[runtime_window]")
 TEST_CASE("tiles of many planes, several chunks, and windows of columns", "[runtime_window]")
 {
   std::size_t which = 0;
-  auto const check = [&](conv2d_problem const& p) {
+  auto const check  = [&](conv2d_problem const& p) {
     for (int again = 0; again < 2; ++again, ++which) { CHECK(same_bits_as_direct(which, p)); }
   };
   for (std::int64_t multiplier = 1; multiplier <= 3; ++multiplier) {

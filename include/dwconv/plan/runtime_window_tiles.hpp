@@ -75,13 +75,15 @@ struct view {
 {
   constexpr double per_element = 3.75, half_element = 4.75, per_tap = 2, one_run = 6, of_runs = 60,
                    per_column = 0.4;
-  bool const wide    = v.element_bytes == 8;
-  double const taps  = v.row.run_taps;
-  double const live  = v.walk.live;
-  double const read  = (v.size.columns + taps - 1) * (v.element_bytes == 2 ? half_element : per_element);
-  double const add   = live * taps * v.size.columns * (wide ? 2 : 1) + live * taps / (wide ? 2 : 4);
-  int const runs     = v.walk.step_rows * v.row.runs;
-  return runs * (read + add + per_tap * taps + (runs > 1 ? of_runs : one_run)) + per_column * v.size.columns;
+  bool const wide             = v.element_bytes == 8;
+  double const taps           = v.row.run_taps;
+  double const live           = v.walk.live;
+  double const read =
+    (v.size.columns + taps - 1) * (v.element_bytes == 2 ? half_element : per_element);
+  double const add = live * taps * v.size.columns * (wide ? 2 : 1) + live * taps / (wide ? 2 : 4);
+  int const runs   = v.walk.step_rows * v.row.runs;
+  return runs * (read + add + per_tap * taps + (runs > 1 ? of_runs : one_run)) +
+         per_column * v.size.columns;
 }
 
 /// Rows of x under a window of columns, which lanes of one warp copy, at a time.
@@ -94,8 +96,9 @@ inline constexpr std::int64_t most_runs = 32;
   tile_shape const& tile = policy.tile;
   bool const one_chunk   = tile.steps >= geometry::steps_for(v.p, tile.rows);
   std::int64_t const runs =
-    one_chunk ? std::max((tile.rows - 1) * v.p.stride.height + v.span.height, std::int64_t{tile.rows})
-              : tile.steps * v.p.stride.height;
+    one_chunk
+      ? std::max((tile.rows - 1) * v.p.stride.height + v.span.height, std::int64_t{tile.rows})
+      : tile.steps * v.p.stride.height;
   return pieces_of(v, policy) <= runtime_window_threads &&
          (tile.columns >= v.out.width || runs <= most_runs) &&
          shared_bytes(v, tile) <= device.shared_bytes_per_block;
@@ -109,9 +112,9 @@ inline constexpr std::int64_t most_runs = 32;
   policy.number          = v.number;
   policy.rows_per_thread = 1;
   policy.tile            = {.planes  = 1,
-                 .rows    = 1,
-                 .columns = static_cast<int>(std::min<std::int64_t>(v.out.width, v.size.columns)),
-                 .steps   = static_cast<int>(geometry::steps_for(v.p, 1))};
+                            .rows    = 1,
+                            .columns = std::min(static_cast<int>(v.out.width), v.size.columns),
+                            .steps   = static_cast<int>(geometry::steps_for(v.p, 1))};
   if (policy.tile.columns < v.out.width && v.span.height > most_runs) {
     policy.tile.steps = static_cast<int>(most_runs / v.p.stride.height);
   }
@@ -121,36 +124,38 @@ inline constexpr std::int64_t most_runs = 32;
 /// A tile, and what its cost follows from.
 struct candidate {
   window_policy policy;
-  extent2 under;         ///< Rows and columns of x under it.
-  std::int64_t pieces;   ///< Threads of one plane that have work.
-  std::int64_t strips;   ///< Tiles of one plane.
-  std::int64_t groups;   ///< Of planes.
+  extent2 under;        ///< Rows and columns of x under it.
+  std::int64_t pieces;  ///< Threads of one plane that have work.
+  std::int64_t strips;  ///< Tiles of one plane.
+  std::int64_t groups;  ///< Of planes.
   std::int64_t chunks;
-  double shared_bytes;   ///< Roughly.
+  double shared_bytes;  ///< Roughly.
 };
 
 /// What a launch takes with a tile, in cycles of a multiprocessor, squared; for comparisons only.
 /// The numbers were fitted to 2000 times of tiles of every kind, in three types, on an H200 with
-/// CUDA 13.0: of each shape's tiles the one of least cost took 3 % longer than the quickest.
-[[nodiscard]] constexpr double cost(view const& v, candidate const& c, double step_instructions_,
+/// CUDA 13.0: of each shape's tiles the one of least cost took 4 % longer than the quickest.
+[[nodiscard]] constexpr double cost(view const& v, candidate const& c, double instructions,
                                     device_facts const& device) noexcept
 {
   constexpr double bytes_a_cycle = 43, bytes_moved_a_cycle = 23, instructions_a_cycle = 4;
   constexpr double start_cycles = 2900, chunk_cycles = 2600, chunk_latency = 400, run_cycles = 49,
                    cycles_an_instruction = 2.4;
-  constexpr double block_instructions = 80, block_chunk_instructions = 130,
-                   warp_instructions = 330, warp_chunk_instructions = 90;
+  constexpr double block_instructions = 80, block_chunk_instructions = 130, warp_instructions = 330,
+                   warp_chunk_instructions = 90;
 
   tile_shape const& tile = c.policy.tile;
   auto const whole       = [](double value) {
     return static_cast<double>(static_cast<std::int64_t>(value));
   };
-  auto const warps = whole(static_cast<double>(c.pieces * tile.planes + window_tiles::warp_size - 1) /
-                           window_tiles::warp_size);
-  double const of_registers = v.size.blocks * runtime_window_threads / (warps * window_tiles::warp_size);
-  double const of_memory    = device.shared_bytes_per_sm / c.shared_bytes;
-  double const resident = std::clamp(whole(std::min(of_registers, of_memory)), 1.0, 32.0);
-  auto const steps      = static_cast<double>(c.policy.rows_per_thread + v.walk.live - 1);
+  auto const warps =
+    whole(static_cast<double>(c.pieces * tile.planes + window_tiles::warp_size - 1) /
+          window_tiles::warp_size);
+  double const of_registers =
+    v.size.blocks * runtime_window_threads / (warps * window_tiles::warp_size);
+  double const of_memory = device.shared_bytes_per_sm / c.shared_bytes;
+  double const resident  = std::clamp(whole(std::min(of_registers, of_memory)), 1.0, 32.0);
+  auto const steps       = static_cast<double>(c.policy.rows_per_thread + v.walk.live - 1);
 
   // Rows and columns that neighbours read as well come from the L2 cache.
   std::int64_t const own = std::min(tile.rows * v.p.stride.height, c.under.height) *
@@ -162,23 +167,28 @@ struct candidate {
     (static_cast<double>(c.under.height * c.under.width) * of_x + out) / bytes_moved_a_cycle;
   double const memory = (static_cast<double>(own) * of_x + out) / bytes_a_cycle;
 
-  auto const chunks  = static_cast<double>(c.chunks);
-  double const issue = (block_instructions + chunks * block_chunk_instructions +
-                        warps * (warp_instructions + chunks * warp_chunk_instructions +
-                                 steps * step_instructions_)) /
-                       instructions_a_cycle;
+  auto const chunks = static_cast<double>(c.chunks);
+  double const issue =
+    (block_instructions + chunks * block_chunk_instructions +
+     warps * (warp_instructions + chunks * warp_chunk_instructions + steps * instructions)) /
+    instructions_a_cycle;
   double const walk =
-    steps * (step_instructions_ * cycles_an_instruction + run_cycles * v.walk.step_rows * v.row.runs);
-  double const life = start_cycles + (c.chunks > 1 ? std::max(walk, moved + chunk_latency * chunks) +
-                                                       chunk_cycles * chunks
-                                                   : walk + moved);
+    steps * (instructions * cycles_an_instruction + run_cycles * v.walk.step_rows * v.row.runs);
+  double const life =
+    start_cycles + (c.chunks > 1
+                      ? std::max(walk, moved + chunk_latency * chunks) + chunk_cycles * chunks
+                      : walk + moved);
 
-  double const full =
-    static_cast<double>(c.strips * c.groups) / (resident * std::max(device.multiprocessors, 1));
-  double const waves = full > whole(full) ? whole(full) + 1 : full;
-  double const each  = std::max(full * resident, 1.0);
-  double const wait  = life * std::max(waves, 1.0);
-  return (memory * memory + issue * issue) * each * each + wait * wait;
+  // Blocks of a multiprocessor, and of that which has most; and how often it is filled.
+  auto const whole_up = [&](double value) {
+    return whole(value) < value ? whole(value) + 1 : value;
+  };
+  double const each =
+    static_cast<double>(c.strips * c.groups) / std::max(device.multiprocessors, 1);
+  double const memory_cycles = memory * std::max(each, 1.0);
+  double const issue_cycles  = issue * std::max(whole_up(each), 1.0);
+  double const wait_cycles   = life * std::max(whole_up(each / resident), 1.0);
+  return memory_cycles * memory_cycles + issue_cycles * issue_cycles + wait_cycles * wait_cycles;
 }
 
 /// Looks for the tile of least cost among some of every kind.
@@ -218,6 +228,8 @@ class tile_search {
   static constexpr std::int64_t most_across = 128;
   /// Bytes of a tile in one chunk, so that several share a multiprocessor,
   static constexpr double most_bytes = 64 * 1024;
+  /// of one in several, so that two do,
+  static constexpr double most_chunked_bytes = 110 * 1024;
   /// and the fewest of any but the last tile that is tried.
   static constexpr double least_bytes = 6 * 1024;
   /// Rows of one thread of such a tile, if it has more of them.
@@ -227,12 +239,14 @@ class tile_search {
   {
     // All rows, a half of them, a third, a quarter, a sixth, an eighth, and so on.
     for (std::int64_t parts = 1, before = 0; parts <= v_.out.height;
-         parts += parts == 1 ? 1 : (parts & (parts - 1)) == 0 ? parts / 2 : parts / 3) {
+         parts += parts == 1                   ? 1
+                  : (parts & (parts - 1)) == 0 ? parts / 2
+                                               : parts / 3) {
       std::int64_t const rows = geometry::divide_up(v_.out.height, parts);
       if (rows == before) { continue; }
-      before                   = rows;
-      tried_.policy.tile.rows  = static_cast<int>(rows);
-      tried_.under.height      =
+      before                  = rows;
+      tried_.policy.tile.rows = static_cast<int>(rows);
+      tried_.under.height =
         std::min((rows - 1) * v_.p.stride.height + v_.span.height, v_.p.input.height);
       tried_.strips            = column_tiles_ * geometry::divide_up(v_.out.height, rows);
       std::int64_t const steps = geometry::steps_for(v_.p, rows);
@@ -253,8 +267,7 @@ class tile_search {
       // In several, each of some steps of every thread.
       tried_.policy.rows_per_thread = static_cast<int>(own);
       for (std::int64_t each : {4, 8}) {
-        std::int64_t const chunk =
-          geometry::round_up(each * v_.walk.phases, copy_bytes / v_.element_bytes);
+        std::int64_t const chunk = chunk_of(each);
         if (chunk * 3 > steps) { break; }
         tried_.policy.tile.steps = static_cast<int>(chunk);
         tried_.chunks            = geometry::divide_up(steps, chunk);
@@ -264,23 +277,35 @@ class tile_search {
     }
   }
 
+  /// Steps of a chunk that has `each` of every thread, or as many as a warp has lanes to copy the
+  /// rows of a window of columns; in whole pieces of a copy where that is possible.
+  [[nodiscard]] constexpr std::int64_t chunk_of(std::int64_t each) const noexcept
+  {
+    std::int64_t const piece  = copy_bytes / v_.element_bytes;
+    std::int64_t const wanted = geometry::divide_up(each * v_.walk.phases, piece) * piece;
+    std::int64_t const most   = most_runs / v_.p.stride.height;
+    bool const whole_rows     = tried_.policy.tile.columns == v_.out.width;
+    return whole_rows || wanted <= most ? wanted : most >= piece ? most / piece * piece : most;
+  }
+
   /// Of shared memory that rows of one plane of x, and of y, take, roughly.
   [[nodiscard]] constexpr double bytes_of(std::int64_t input_rows, std::int64_t rows) const noexcept
   {
     constexpr std::int64_t apart = 8;
-    return static_cast<double>((input_rows * (tried_.under.width + apart) +
-                                rows * (tried_.policy.tile.columns + apart)) *
-                               v_.element_bytes);
+    return static_cast<double>(
+      (input_rows * (tried_.under.width + apart) + rows * (tried_.policy.tile.columns + apart)) *
+      v_.element_bytes);
   }
 
   /// One plane, or as many as fill some warps.
   constexpr void try_planes(std::int64_t pieces, double bytes) noexcept
   {
-    tried_.pieces      = pieces;
-    bool const joins   = tried_.policy.tile.columns == v_.out.width;
+    tried_.pieces           = pieces;
+    bool const joins        = tried_.policy.tile.columns == v_.out.width;
     std::int64_t const most = joins ? std::min(planes_, most_runs) : 1;
     std::int64_t before     = 0;
-    for (std::int64_t lanes = window_tiles::warp_size; lanes <= 4 * window_tiles::warp_size; lanes *= 2) {
+    for (std::int64_t warps = 1; warps <= 4; ++warps) {
+      std::int64_t const lanes  = warps * window_tiles::warp_size;
       std::int64_t const planes = std::clamp<std::int64_t>(lanes / pieces, 1, most);
       if (planes == before) { continue; }
       before = planes;
@@ -295,7 +320,7 @@ class tile_search {
     tried_.groups             = planes == 1 ? planes_ : geometry::divide_up(planes_, planes);
     tried_.shared_bytes       = bytes * static_cast<double>(planes) + of_block;
     double const here         = cost(v_, tried_, step_instructions_, device_);
-    if (found_ && here >= least_) { return; }
+    if (found_ && (here >= least_ || tried_.shared_bytes > most_chunked_bytes)) { return; }
     if (!possible(v_, tried_.policy, device_)) { return; }
     best_ = tried_.policy, least_ = here, found_ = true;
   }

@@ -18,15 +18,14 @@ template <typename Params>
 {
   auto const at = thread_place<Params>::of(p, thread);
   window_piece piece;
-  piece.row    = at.row;
-  piece.column = at.column;
+  piece.row      = at.row;
+  piece.column   = at.column;
   int const left = tile.rows - piece.row;
   piece.rows =
     at.plane < tile.planes && left > 0 ? min(p.rows_per_thread, p.phases.quotient_up(left)) : 0;
   int const beside = tile.columns - piece.column;
-  piece.columns =
-    beside > 0 ? min(p.columns_per_thread, p.column_phases.quotient_up(beside)) : 0;
-  piece.plane = min(at.plane, tile.planes - 1);
+  piece.columns = beside > 0 ? min(p.columns_per_thread, p.column_phases.quotient_up(beside)) : 0;
+  piece.plane   = min(at.plane, tile.planes - 1);
   if (piece.columns <= 0) { piece.rows = 0; }
   return piece;
 }
@@ -51,9 +50,9 @@ __device__ void stage_runtime_filters(runtime_window_params<T> const& p, tile_po
     int const image   = p.output_channels.quotient(tile.plane + plane);
     int const channel = tile.plane + plane - image * p.output_channels.divisor();
     area[plane * p.staged.plane_pitch + (kh - r * p.stride_height.divisor()) * p.staged.row_pitch +
-         run * p.staged.run_pitch + (of_all - part * p.run_taps.divisor()) * p.staged.tap_pitch + r] =
-      to_sum(
-        load_read_only(p.filter + static_cast<std::int64_t>(channel) * p.taps.divisor() + tap));
+         run * p.staged.run_pitch + (of_all - part * p.run_taps.divisor()) * p.staged.tap_pitch +
+         r]           = to_sum(load_read_only(p.filter +
+                                              static_cast<std::int64_t>(channel) * p.taps.divisor() + tap));
   }
 }
 
@@ -82,8 +81,8 @@ class runtime_window {
 
   /// @param p       What the kernel is told.
   /// @param filter  The plane's, staged.
-  /// @param row     Input row that the walk begins with; may lie above the image, whose rows, as far
-  /// as the tile takes them, end before `row_end`.
+  /// @param row     Input row that the walk begins with; may lie above the image, whose rows, as
+  /// far as the tile takes them, end before `row_end`.
   /// @param row_end See `row`.
   /// @param column  Input column under the first output's first tap.
   __device__ runtime_window(runtime_window_params<T> const& p, sum const* filter, int row,
@@ -115,7 +114,10 @@ class runtime_window {
   }
 
   /// The next step of the walk.
-  [[nodiscard]] __device__ int step() const { return step_; }
+  [[nodiscard]] __device__ int step() const
+  {
+    return step_;
+  }
 
   /// Walks from where it is to step `until`.
   ///
@@ -252,11 +254,11 @@ class runtime_window {
   template <int Rows>
   __device__ void add_row(T const* row, sum const* filter, bool first_of_step)
   {
-    T const* at       = row;
-    auto on_image     = static_cast<unsigned>(on_image_);
-    int taps          = taps_;
-    int lattice       = 0;
-    int begin         = 0;  // taps of the lattice in runs before
+    T const* at   = row;
+    auto on_image = static_cast<unsigned>(on_image_);
+    int taps      = taps_;
+    int lattice   = 0;
+    int begin     = 0;  // taps of the lattice in runs before
 #pragma unroll 1
     for (int left = p_.row.runs;;) {
       if (taps > 0) { add_run<Rows, 0>(at, filter, taps, on_image, first_of_step); }

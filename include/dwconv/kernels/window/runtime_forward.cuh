@@ -72,7 +72,7 @@ __global__ void __launch_bounds__(
   // While the first chunks are on their way.
   stage_runtime_filters(p, tile, filters);
 
-  auto const piece = runtime_window_piece(p, tile, static_cast<int>(threadIdx.x));
+  auto const piece       = runtime_window_piece(p, tile, static_cast<int>(threadIdx.x));
   int const output_plane = tile.plane + piece.plane;
   int const input_plane  = f.plane_of_x.quotient(output_plane) - tile.input_plane;
   int const image        = p.output_channels.quotient(output_plane);
@@ -83,15 +83,15 @@ __global__ void __launch_bounds__(
   plane_place const staged{source, g.whole_planes, input_plane, g.input_plane};
   plane_place const kept{target, g.whole_planes, piece.plane, g.output_plane};
   // What the loop over chunks needs of all this, kept in registers.
-  int const steps       = opaque(piece.rows > 0 ? piece.rows + p.live - 1 : 0);
-  int const first_row   = opaque(piece.row);
-  int const staged_from = opaque(staged.offset() + input_column - tile.input_column);
-  int const kept_from   = opaque(kept.offset() + piece.column);
+  int const steps                 = opaque(piece.rows > 0 ? piece.rows + p.live - 1 : 0);
+  int const first_row             = opaque(piece.row);
+  int const staged_from           = opaque(staged.offset() + input_column - tile.input_column);
+  int const kept_from             = opaque(kept.offset() + piece.column);
   unsigned const staged_alignment = opaque(staged.alignment());
   unsigned const kept_alignment   = opaque(kept.alignment());
 
-  engine window{p, filters + piece.plane * p.staged.plane_pitch,
-                row * f.stride_height - f.pad_top, tile.bottom(f), input_column};
+  engine window{p, filters + piece.plane * p.staged.plane_pitch, row * f.stride_height - f.pad_top,
+                tile.bottom(f), input_column};
   runtime_window_retire<Config, Epilogue> retire{
     nullptr,
     g.output_pitch,
@@ -105,8 +105,8 @@ __global__ void __launch_bounds__(
     epilogue};
   block_sync();  // filters are staged, and nobody waits on a barrier that is not set up
 
-  // Where registers are few, what is the same for the whole block is worked out again in each chunk,
-  // which is cheaper than to keep it beside the sums.
+  // Where registers are few, what is the same for the whole block is worked out again in each
+  // chunk, which is cheaper than to keep it beside the sums.
   constexpr bool again  = Config::blocks > 2 || Config::size.live == 1;
   auto const tile_again = [&] {
     if constexpr (again) {
@@ -125,8 +125,8 @@ __global__ void __launch_bounds__(
       // that begins below the chunk.
       int const finished = first_row + max(window.step() - (p.live - 1), 0) * p.phases.divisor() -
                            (chunk.output_row - here.row);
-      int const until    = p.phases.quotient_up(max(chunk.end_step - first_row, 0));
-      retire.kept        = output_stage(k) + kept_from + finished * g.output_pitch +
+      int const until = p.phases.quotient_up(max(chunk.end_step - first_row, 0));
+      retire.kept     = output_stage(k) + kept_from + finished * g.output_pitch +
                     kept.past(kept_alignment, chunk.output_row);
       window.walk(input_stage(k) + staged_from + staged.past(staged_alignment, chunk.input_row),
                   chunk.input_row, k + 1 < g.chunks ? min(until, steps) : steps, retire);

@@ -30,11 +30,11 @@ struct thread_place {
     int const along   = p.down_first ? further : nearer;
     int const segment = p.residues.quotient(down);
     int const group   = p.column_residues.quotient(along);
-    return {plane,
-            segment * p.rows_per_thread * p.phases.divisor() + down -
-              segment * p.residues.divisor(),
-            group * p.columns_per_thread * p.column_phases.divisor() + along -
-              group * p.column_residues.divisor()};
+    return {
+      plane,
+      segment * p.rows_per_thread * p.phases.divisor() + down - segment * p.residues.divisor(),
+      group * p.columns_per_thread * p.column_phases.divisor() + along -
+        group * p.column_residues.divisor()};
   }
 };
 
@@ -118,16 +118,14 @@ struct runtime_window_params {
       run_taps{row.run_taps},
       stride_height{walk.step_rows == 1 ? 1 : walk.advance}
   {
-    std::int64_t const beside =
-      geometry::divide_up(policy.tile.columns, column_residues.divisor());
-    std::int64_t const below = geometry::divide_up(policy.tile.rows, residues.divisor());
+    std::int64_t const beside = geometry::divide_up(policy.tile.columns, column_residues.divisor());
+    std::int64_t const below  = geometry::divide_up(policy.tile.rows, residues.divisor());
     auto const across =
       by(column_residues.divisor() * geometry::divide_up(beside, columns_per_thread));
-    auto const down =
-      by(residues.divisor() * geometry::divide_up(below, policy.rows_per_thread));
-    inner      = across;
-    outer      = down;
-    down_first = false;
+    auto const down = by(residues.divisor() * geometry::divide_up(below, policy.rows_per_thread));
+    inner           = across;
+    outer           = down;
+    down_first      = false;
     int const along_rows = busiest_bank();
     inner                = down;
     outer                = across;
@@ -148,11 +146,11 @@ struct runtime_window_params {
     int words[lanes]{};
     int most = 0;
     for (int lane = 0; lane < lanes; ++lane) {
-      auto const at         = thread_place<runtime_window_params>::of(*this, lane);
-      std::int64_t const of = static_cast<std::int64_t>(at.plane) * geometry.input_plane +
-                              static_cast<std::int64_t>(at.row) * frame.stride_height *
-                                geometry.input_pitch +
-                              static_cast<std::int64_t>(at.column) * frame.stride_width;
+      auto const at = thread_place<runtime_window_params>::of(*this, lane);
+      std::int64_t const of =
+        static_cast<std::int64_t>(at.plane) * geometry.input_plane +
+        static_cast<std::int64_t>(at.row) * frame.stride_height * geometry.input_pitch +
+        static_cast<std::int64_t>(at.column) * frame.stride_width;
       words[lane] = static_cast<int>(sizeof(T) == 2 ? of / 2 % (1 << 30) : of % (1 << 30));
       int same    = 1;
       bool again  = false;

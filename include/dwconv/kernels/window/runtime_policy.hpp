@@ -99,11 +99,11 @@ struct runtime_window_row {
       lattices      = width;  // nothing is shared
       lattice_apart = dilation;
     }
-    lattice_taps           = (width + lattices - 1) / lattices;
-    full_lattices          = width - (lattice_taps - 1) * lattices;
-    int const along        = (lattice_taps + most - 1) / most;
-    run_taps               = (lattice_taps + along - 1) / along;
-    runs                   = lattices * along;
+    lattice_taps    = (width + lattices - 1) / lattices;
+    full_lattices   = width - (lattice_taps - 1) * lattices;
+    int const along = (lattice_taps + most - 1) / most;
+    run_taps        = (lattice_taps + along - 1) / along;
+    runs            = lattices * along;
   }
 };
 
@@ -123,8 +123,8 @@ struct runtime_window_row {
 
 /// Elements before and after a staged row that threads of a run-time window may read, and pay no
 /// attention to.
-[[nodiscard]] constexpr std::int64_t runtime_window_overhang(conv2d_problem const& p,
-                                                             runtime_window_size const& size) noexcept
+[[nodiscard]] constexpr std::int64_t runtime_window_overhang(
+  conv2d_problem const& p, runtime_window_size const& size) noexcept
 {
   std::int64_t const distance = runtime_window_row{p, size.taps}.distance;
   return (size.columns + size.taps) * distance + std::max(p.pad.left, p.pad.right);
