@@ -202,22 +202,25 @@ class tile_search {
       best_{least_tile(v)},
       tried_{}
   {
-    tried_.policy          = best_;
-    std::int64_t const all = pieces_across(v, v.out.width);
-    std::int64_t parts     = geometry::divide_up(all, most_across);
-    for (int i = 0; i < 2; ++i, parts *= 2) {
+    tried_.policy            = best_;
+    std::int64_t const all   = pieces_across(v, v.out.width);
+    std::int64_t const lines = std::min<std::int64_t>(v.walk.phases, v.out.height);
+    std::int64_t parts       = geometry::divide_up(all, most_across);
+    for (int i = 0; i < 8; ++i, parts *= 2) {
       // Whole groups of threads, but for the last.
       std::int64_t const group = std::int64_t{v.size.columns} * v.row.phases;
       std::int64_t const part  = geometry::divide_up(v.out.width, parts);
       std::int64_t const columns =
         std::min(part < group ? part : geometry::divide_up(part, group) * group, v.out.width);
       across_ = pieces_across(v, columns);
-      if (i > 0 && across_ < window_tiles::warp_size) { break; }
+      if (i > 0 && across_ * lines < window_tiles::warp_size) { break; }
       tried_.policy.tile.columns = static_cast<int>(columns);
       tried_.under.width =
         std::min((columns - 1) * v.p.stride.width + v.span.width, v.p.input.width);
       column_tiles_ = geometry::divide_up(v.out.width, columns);
       try_rows();
+      // Two widths whose threads fit with all rows of a residue.
+      if (i > 0 && across_ * lines <= runtime_window_threads / 2) { break; }
     }
   }
 

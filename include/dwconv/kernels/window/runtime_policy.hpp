@@ -72,8 +72,8 @@ struct runtime_window_walk {
 /// How a thread reads a row of x, so that its outputs share what it has read. Its outputs lie
 /// `phases` apart, and what they need of x for one tap `distance` apart. Taps that are as far apart
 /// form a *lattice*: there one output's next element is its neighbour's. A stride without dilation
-/// makes a lattice of every `lattices`-th tap. Of each lattice up to so many taps as a kernel takes
-/// at a time are a *run*.
+/// makes a lattice of every `lattices`-th tap, and where nothing is shared each tap is one. Of each
+/// lattice up to so many taps as a kernel takes at a time are a *run*.
 struct runtime_window_row {
   int distance;       ///< Elements of x, from one output of a thread to its next.
   int phases;         ///< Outputs of the row, likewise.
@@ -90,13 +90,18 @@ struct runtime_window_row {
   {
     int const width    = static_cast<int>(p.filter.width);
     int const dilation = static_cast<int>(p.dilation.width);
-    if (width > 1 && dilation % distance == 0) {
+    // So far apart that a thread for every place between them would be too many: nothing is shared.
+    extent2 const out  = output_extent(p);
+    bool const crowded = std::min<std::int64_t>(dilation / distance, out.width) *
+                           std::min<std::int64_t>(runtime_window_walk{p}.phases, out.height) >
+                         runtime_window_threads;
+    if (width > 1 && dilation % distance == 0 && !crowded) {
       phases   = dilation / distance;
       distance = dilation;
     } else if (width > 1 && dilation == 1) {
       lattices = std::min(distance, width);
     } else if (width > 1) {
-      lattices      = width;  // nothing is shared
+      lattices      = width;
       lattice_apart = dilation;
     }
     lattice_taps    = (width + lattices - 1) / lattices;
