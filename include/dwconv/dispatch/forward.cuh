@@ -108,17 +108,15 @@ template <typename Config, typename T, typename Epilogue>
                 call.epilogue);
 }
 
-/// Launches the window kernel for filters of run time with the planned rows of sums.
+/// Launches the planned one of the window kernels for filters of run time.
 template <int Size = 0, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t choose_runtime_window(forward_call<T, Epilogue> const& call)
 {
   if constexpr (Size < runtime_window_sizes) {
-    if (call.plan.window.live != runtime_window_size_of(Size, sizeof(T)).live) {
+    if (call.plan.window.number != Size) {
       return choose_runtime_window<Size + 1>(call);
     }
-    return call.plan.problem.stride.width == 1
-             ? launch_runtime_window<runtime_window_config<T, Size, 1>>(call)
-             : launch_runtime_window<runtime_window_config<T, Size, 0>>(call);
+    return launch_runtime_window<runtime_window_config<T, Size>>(call);
   } else {
     return cudaErrorInvalidValue;
   }

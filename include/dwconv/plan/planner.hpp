@@ -84,28 +84,21 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   if (std::max(p.stride.height, p.stride.width) > most_stride) {
     return "the stride leaves out most of x";
   }
-  if (std::max(p.pad.left, p.pad.right) > 64) {
-    return "the padding is wider than what it stages around a row";
-  }
   if (std::max(p.filter.height, p.filter.width) > most_taps) { return "the filter is too long"; }
   runtime_window_walk const walk{p};
   if (!walk.possible) { return "filter and stride leave out different rows"; }
   if (walk.live > runtime_window_most_live) { return "the filter is too high for its sums"; }
 
   int const bytes            = static_cast<int>(size_in_bytes(element));
-  window_policy const policy = choose_runtime_window_policy(p, bytes, device);
-  if (runtime_window_tiles::shared_bytes(p, policy, bytes) > device.shared_bytes_per_block) {
+  runtime_window_tiles::view const view{p, bytes};
+  window_policy const least  = runtime_window_tiles::least_tile(view);
+  if (!runtime_window_tiles::possible(view, least, device)) {
     return "a tile does not fit in shared memory";
   }
-  tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
-  // Copies are started by the lanes of one warp.
-  std::int64_t const rows = g.chunks > 1 ? policy.tile.steps * p.stride.height
-                                         : (policy.tile.rows - 1) * p.stride.height +
-                                             filter_span(p).height;
-  if (!g.whole_rows && rows > runtime_window_tiles::most_runs) {
-    return "a window of columns has more rows than one warp copies";
-  }
-  return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
+  // Tiles that are chosen are no smaller.
+  return lay_out_tile(p, least.tile, bytes, 0).tiles > most_blocks
+           ? "y needs more blocks than one launch has"
+           : nullptr;
 }
 
 /// Why the window family's kernel for any filter cannot take a problem, or null.
@@ -197,13 +190,19 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
 }
 
 /// Whether an eligible family is faster than the kernel that was chosen before it. The toeplitz
-/// family is faster than the window family, but for kernels of one filter where its matrix products
-/// stay half empty or it has to realign every row. Measured on an H200 (docs/tuning.md).
+/// family is faster than the window family, but where its matrix products stay half empty or it has
+/// to realign every row: for kernels of one filter, and for those that slide where few taps meet
+/// each element. Measured on an H200 (docs/tuning.md).
 [[nodiscard]] constexpr bool better(kernel_family family, conv2d_problem const& p,
                                     compiled_shape const& than) noexcept
 {
   if (family != kernel_family::toeplitz) { return false; }
-  if (than.taps == extent2{0, 0}) { return true; }
+  if (than.taps == extent2{0, 0}) {
+    constexpr std::int64_t most_taps = 32;
+    bool const little = p.filter.height == 1 || p.filter.width == 1 || p.stride.width > 1;
+    return !(than.slides && p.input.width % 2 != 0 && little &&
+             p.filter.height * p.filter.width <= most_taps);
+  }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
   extent2 const out       = output_extent(p);
   bool const tiny         = out.height == 1 || out.height * out.width < least_outputs;
@@ -242,7 +241,7 @@ constexpr void fill_runtime_window(forward_plan& plan) noexcept
   plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
   plan.threads      = plan.window.threads;
   plan.shared_bytes = static_cast<int>(
-    runtime_window_tiles::shared_bytes(plan.problem, plan.window, bytes));
+    runtime_window_tiles::shared_bytes({plan.problem, bytes}, plan.window.tile));
 }
 
 constexpr void fill_any_filter(forward_plan& plan) noexcept
