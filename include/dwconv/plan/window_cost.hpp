@@ -14,9 +14,9 @@ namespace dwconv {
 /// to compare tiles by.
 ///
 /// What a warp issues, what memory moves and how long a block lives are counted, and the longest of
-/// the three is waited for. The weights were fitted to 13000 measured tiles of 60 float shapes on an
-/// H200 with CUDA 13.0; the tile of the least cost took 4 % longer than the best, in the mean over
-/// the shapes (docs/tuning.md).
+/// the three is waited for. For kernels that walk, and are bound by what they issue: the weights were
+/// fitted to 3000 measured tiles of nine shapes with 7x7 filters in float, on an H200 with CUDA 13.0.
+/// Of each shape's tiles the one of the least cost took 2 % longer than the best (docs/tuning.md).
 class window_cost {
  public:
   constexpr window_cost(conv2d_problem const& p, int element_bytes,
@@ -30,8 +30,24 @@ class window_cost {
       planes_{p.batch * p.output_channels()}
   {}
 
-  /// In cycles. Worked out only as far as it takes to see that it is not less than `least`.
-  [[nodiscard]] constexpr double of(window_policy const& policy, double least) const noexcept
+  /// Whether fewer blocks share a multiprocessor's memory than its registers.
+  [[nodiscard]] constexpr bool crowded(window_policy const& policy) const noexcept
+  {
+    std::int64_t const threads =
+      geometry::divide_up(geometry::divide_up(policy.tile.columns, policy.piece.columns) *
+                            geometry::divide_up(policy.tile.rows, policy.rows_per_thread) *
+                            policy.tile.planes,
+                          lanes) *
+      lanes;
+    std::int64_t const bytes = tile_elements(p_, policy.tile, element_bytes_,
+                                             window_overhang(p_, policy.piece.columns)) *
+                               element_bytes_;
+    return shared_bytes_ / (bytes + of_block) * threads <
+           window_blocks(p_.filter, p_.stride, policy.piece, element_bytes_) * window_threads * 3 / 4;
+  }
+
+  /// In cycles.
+  [[nodiscard]] constexpr double of(window_policy const& policy) const noexcept
   {
     tile_shape const& tile = policy.tile;
     auto const c           = geometry::measure_chunk(p_, tile, element_bytes_,
@@ -47,18 +63,17 @@ class window_cost {
       geometry::divide_up(across * down * tile.planes, lanes));
 
     std::int64_t const bytes =
-      128 + (c.input_size + c.output_size) * (one ? 1 : tile_stages) * element_bytes_;
+      (c.input_size + c.output_size) * (one ? 1 : tile_stages) * element_bytes_;
     int const of_registers =
       window_blocks(p_.filter, p_.stride, policy.piece, element_bytes_) * window_threads / lanes;
     auto const resident = static_cast<double>(std::clamp<std::int64_t>(
-      std::min(static_cast<std::int64_t>(of_registers / warps), shared_bytes_ / (bytes + 1024)), 1,
+      std::min(static_cast<std::int64_t>(of_registers / warps), shared_bytes_ / (bytes + of_block)), 1,
       32));
 
-    double const steps = policy.piece.rows > 0
-                           ? static_cast<double>(std::min(policy.piece.rows, policy.rows_per_thread))
-                           : static_cast<double>(policy.rows_per_thread + live_ - 1) -
-                               static_cast<double>(p_.pad.top + p_.pad.bottom) /
-                                 static_cast<double>(p_.stride.height * strips * down);
+    // Those with a row of the image.
+    double const steps = static_cast<double>(policy.rows_per_thread + live_ - 1) -
+                         static_cast<double>(p_.pad.top + p_.pad.bottom) /
+                           static_cast<double>(p_.stride.height * strips * down);
     double const slots = resident * multiprocessors_;
     double const full  = static_cast<double>(blocks) / slots;
     double const whole = static_cast<double>(static_cast<std::int64_t>(full));
@@ -74,78 +89,44 @@ class window_cost {
     double const life    = (block_life + chunk_life * in_chunks + step_life * steps +
                          warp_life * (warps - 1)) * waves;
 
-    auto const issued = [&](double conflicts) {
-      double const taps  = static_cast<double>(p_.filter.height * p_.filter.width * policy.piece.columns) *
-                          (element_bytes_ == 8 ? 2 : 1);
-      double const reads = static_cast<double>(window_reach(policy.piece.columns, p_.stride.width, p_.filter.width)) *
-                           (element_bytes_ == 2 ? 2 : 1) * (1 + conflict * (conflicts - 1));
-      double const walk =
-        policy.piece.rows > 0
-          ? steps * (tile_tap * taps + tile_row) + tile_start +
-              read * reads * static_cast<double>((policy.piece.rows - 1) * p_.stride.height + p_.filter.height)
-          : steps * (tap * taps + read * reads * static_cast<double>(p_.stride.height));
-      bool const rows_apart = tile.columns < out_.width;
-      double const runs     = c.whole_planes ? 1
-                              : rows_apart   ? (one ? rows : static_cast<double>(tile.steps * p_.stride.height))
-                                             : tile.planes;
-      std::int64_t const piece = copy_bytes / element_bytes_;
-      bool const ragged =
-        !c.whole_planes && (rows_apart ? p_.input.width % piece != 0 || out_.width % piece != 0
-                                       : runs > 1 && (p_.input.height * p_.input.width % piece != 0 ||
-                                                      out_.height * out_.width % piece != 0));
-      double const each = walk + block_start +
-                          in_chunks * (chunk_start + run_start * runs * (ragged ? ragged_run : 1) / warps +
-                                       warp_wait * (warps - 1));
-      double const share =
-        full <= 1 ? static_cast<double>(geometry::divide_up(blocks, multiprocessors_)) * warps / schedulers
-                  : resident * warps / schedulers;
-      return each * std::max(share, least_share) * waves;
-    };
-    auto const together = [&](double issue) {
-      double const longest = std::max({issue, memory, life});
-      return longest + overlap_lost * (issue + memory + life - longest);
-    };
-    double const least_here = together(issued(1));
-    if (least_here >= least) { return least_here; }
-    return together(issued(conflicts_of(policy, c, across, down)));
+    double const taps  = static_cast<double>(p_.filter.height * p_.filter.width * policy.piece.columns);
+    double const reads = static_cast<double>(
+      window_reach(policy.piece.columns, p_.stride.width, p_.filter.width) * p_.stride.height);
+    bool const rows_apart    = tile.columns < out_.width;
+    double const runs        = c.whole_planes ? 1
+                               : rows_apart   ? (one ? rows : static_cast<double>(tile.steps * p_.stride.height))
+                                              : tile.planes;
+    std::int64_t const piece = copy_bytes / element_bytes_;
+    std::int64_t const apart = rows_apart ? p_.input.width : p_.input.height * p_.input.width;
+    std::int64_t const out_apart = rows_apart ? out_.width : out_.height * out_.width;
+    bool const ragged = runs > 1 && (apart % piece != 0 || out_apart % piece != 0);
+    double const each = steps * (tap * taps + step + read * reads) + block_start +
+                        in_chunks * (chunk_start + run_start * runs * (ragged ? ragged_run : 1) / warps +
+                                     warp_wait * (warps - 1));
+    double const share =
+      full <= 1 ? static_cast<double>(geometry::divide_up(blocks, multiprocessors_)) * warps / schedulers
+                : resident * warps / schedulers;
+    double const issue   = each * std::max(share, least_share) * waves;
+    double const longest = std::max({issue, memory, life});
+    return longest + overlap_lost * (issue + memory + life - longest);
   }
 
  private:
   static constexpr int lanes         = 32;
+  static constexpr int of_block      = 1024 + 128;  // bytes: the system's, and barriers
   static constexpr double schedulers = 4;
-  // Cycles of a scheduler: for a multiply-add, an element read, and so on.
-  static constexpr double tap = 1.15, read = 0.8, tile_tap = 0.5, tile_row = 14, tile_start = 670;
-  static constexpr double chunk_start = 190, run_start = 27, ragged_run = 3.5, warp_wait = 55,
-                          block_start = 40, conflict = 0.36;
+  // Cycles of a scheduler: for a multiply-add, an element read, a step, and so on.
+  static constexpr double tap = 1.06, read = 0.15, step = 0.8;
+  static constexpr double block_start = 63, chunk_start = 100, run_start = 34, ragged_run = 3.1,
+                          warp_wait = 55;
   // Warps of a scheduler below which it waits for them.
-  static constexpr double least_share = 2.5;
+  static constexpr double least_share = 1.7;
   // Cycles that a block lives, whatever else runs.
-  static constexpr double block_life = 1900, chunk_life = 760, step_life = 34, warp_life = 210;
-  static constexpr double bytes_a_cycle = 16.5, reread = 0.1;
+  static constexpr double block_life = 3200, chunk_life = 270, step_life = 41, warp_life = 570;
+  // Bytes that memory moves for a multiprocessor in a cycle, and what part of rows read twice costs.
+  static constexpr double bytes_a_cycle = 16.5, reread = 0.5;
   // Of a last wave that is not full; of the lesser two of issuing, moving and living.
-  static constexpr double last_wave = 0.65, overlap_lost = 0.26;
-
-  /// Most threads of the first warp that meet in one bank of shared memory.
-  [[nodiscard]] constexpr double conflicts_of(window_policy const& policy,
-                                              geometry::chunk_elements const& c, std::int64_t across,
-                                              std::int64_t down) const noexcept
-  {
-    int met[32]{};
-    int most       = 1;
-    int const part = element_bytes_ == 8 ? lanes / 2 : lanes;
-    std::int64_t const column = policy.piece.columns * p_.stride.width;
-    std::int64_t const row    = policy.rows_per_thread * p_.stride.height * c.input_pitch;
-    std::int64_t a = 0, d = 0, plane = 0;
-    for (int lane = 0; lane < part && plane < policy.tile.planes; ++lane) {
-      if (plane % p_.multiplier == 0) {
-        std::int64_t const at = (a * column + d * row + plane / p_.multiplier * c.input_plane) * element_bytes_ / 4;
-        most = std::max(most, ++met[at % 32]);
-      }
-      if (++a == across) { a = 0, ++d; }
-      if (d == down) { d = 0, ++plane; }
-    }
-    return most;
-  }
+  static constexpr double last_wave = 0.83, overlap_lost = 0.39;
 
   conv2d_problem const& p_;
   extent2 out_;

@@ -26,11 +26,6 @@ struct window_retire {
     return (1u << columns) - 1u;
   }
 
-  __device__ void operator()(sum_of<T> const (&sums)[Config::columns_per_thread])
-  {
-    (*this)(sums, true);
-  }
-
   /// @param finished Not in the first steps of a walk, which have nothing to give yet.
   __device__ void operator()(sum_of<T> const (&sums)[Config::columns_per_thread], bool finished)
   {
