@@ -44,6 +44,36 @@ inline constexpr int any_filter_blocks = 2;
   return any_filter_folds(p) ? lattice_piece{1, sums.rows * sums.columns} : sums;
 }
 
+/// How threads share the pieces of a tile. Those of one place down the plane fill whole warps, but
+/// where too many would have nothing to do.
+struct any_filter_slots {
+  int down;         ///< Places down the plane,
+  int of_row;       ///< threads of each,
+  int used_of_row;  ///< and those that have a piece.
+  int inner;        ///< Neighbours: pieces across a plane, or planes.
+  bool planes_first;
+
+  constexpr any_filter_slots(lattice_layout const& l, lattice_piece piece) noexcept
+    : down{l.rows.pieces(piece.rows)},
+      of_row{l.columns.pieces(piece.columns) * l.tile.images * l.tile.channels},
+      used_of_row{of_row},
+      inner{l.columns.pieces(piece.columns)},
+      planes_first{l.tile.images * l.tile.channels >= warp_size}
+  {
+    if (planes_first) { inner = l.tile.images * l.tile.channels; }
+    int const whole = (of_row + warp_size - 1) / warp_size * warp_size;
+    if (whole * 3 <= of_row * 4) { of_row = whole; }
+  }
+
+  [[nodiscard]] constexpr int threads() const noexcept
+  {
+    return (down * of_row + warp_size - 1) / warp_size * warp_size;
+  }
+
+ private:
+  static constexpr int warp_size = 32;
+};
+
 /// Bytes of a staged element, which is of the type that products are summed in.
 [[nodiscard]] constexpr int any_filter_staged_bytes(int element_bytes) noexcept
 {

@@ -22,7 +22,8 @@ struct any_filter_store {
   sum const* area;
   Epilogue const& epilogue;
 
-  /// A thread keeps to its column and walks down the rows.
+  /// A thread keeps to its column and walks down the rows, or to its place in the planes and walks
+  /// over them.
   __device__ void all() const
   {
     if (p.tile_planes.divisor() == 1 && p.tile.rows == 1) {
@@ -32,11 +33,14 @@ struct any_filter_store {
     int const start = p.stores.lanes.quotient(static_cast<int>(threadIdx.x));
     int const lane  = static_cast<int>(threadIdx.x) - start * p.stores.lanes.divisor();
     if (start >= p.stores.rows) { return; }
-    for (int column = lane; column < t.columns; column += p.stores.lanes.divisor()) {
-      if (p.tile_planes.divisor() == 1) {
+    if (p.tile_planes.divisor() == 1) {
+      for (int column = lane; column < t.columns; column += p.stores.lanes.divisor()) {
         one_plane(start, column);
-      } else {
-        many_planes(start, column);
+      }
+    } else {
+      int const places = t.rows * p.tile.columns;
+      for (int place = lane; place < places; place += p.stores.lanes.divisor()) {
+        many_planes(start, place);
       }
     }
   }
@@ -76,23 +80,30 @@ struct any_filter_store {
     }
   }
 
-  __device__ void many_planes(int start, int column) const
+  /// Whole rows of planes, at one place in each: planes of one channel, or else the channels of
+  /// each image.
+  __device__ void many_planes(int start, int place) const
   {
-    int const lines = p.tile_planes.divisor() * p.tile.rows;
+    bool const by_image = p.tile.channels == 1;
+    int const planes    = by_image ? t.images : t.channels;
+    int const times     = by_image ? 1 : t.images;
+    int const step      = p.stores.rows;
+    int const row       = p.tile_columns.quotient(place);
+    std::int64_t const jump =
+      static_cast<std::int64_t>(step) * (by_image ? p.channels : 1) * p.output_plane;
+    for (int image = 0; image < times; ++image) {
+      output_coordinate at{t.image + image, t.channel, t.row + row, place - row * p.tile.columns,
+                           0};
+      (by_image ? at.batch : at.channel) += start;
+      at.offset = (at.batch * p.channels + at.channel) * p.output_plane +
+                  (t.row * p.columns.output + place);
+      sum const* from = area + (image * p.tile.channels + start) * p.stores.length + place;
 #pragma unroll 4
-    for (int line = start; line < lines; line += p.stores.rows) {
-      int const staged  = p.tile_rows.quotient(line);
-      int const row     = line - staged * p.tile.rows;
-      int const image   = p.tile_channels.quotient(staged);
-      int const channel = staged - image * p.tile.channels;
-      if (row < t.rows && image < t.images && channel < t.channels) {
-        int const plane  = (t.image + image) * p.channels + t.channel + channel;
-        int const inside = (t.row + row) * p.columns.output + t.column + column;
-        output_coordinate const at{t.image + image, t.channel + channel, t.row + row,
-                                   t.column + column,
-                                   static_cast<std::int64_t>(plane) * p.output_plane + inside};
-        p.y[at.offset] =
-          from_sum<T>(static_cast<sum>(epilogue(area[line * p.tile.columns + column], at)));
+      for (int plane = start; plane < planes; plane += step) {
+        p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(*from, at)));
+        (by_image ? at.batch : at.channel) += step;
+        at.offset += jump;
+        from += step * p.stores.length;
       }
     }
   }
