@@ -76,7 +76,7 @@ struct lattice_layout {
     if (planes > 1 && across > 1) { plane_pitch += ((next - plane_pitch) % 32 + 32) % 32; }
     // Threads whose outputs are cut off by the tile's end may read on after the last row.
     std::int64_t const past = (piece.columns - std::int64_t{1}) * columns.step;
-    input_size              = (planes * plane_pitch + past + 3) / 4 * 4;
+    input_size = (std::max(planes * plane_pitch + past, around) + 3) / 4 * 4;
     filter_eights = (columns.taps + 7) / 8;
     // An odd number of fours: threads with filters beside each other meet different banks.
     filter_pitch  = filter_eights * rows.taps * 8 + 4;
@@ -89,10 +89,13 @@ struct lattice_layout {
   /// Shared memory of a block. Results take the place of what was staged.
   [[nodiscard]] constexpr std::int64_t size() const noexcept
   {
-    return std::max(input_size + tile.channels * filter_pitch, result_size);
+    return std::max(input_size + tile.channels * filter_pitch + around, result_size);
   }
 
  private:
+  /// Elements before and after filters that may be read, to no effect.
+  static constexpr std::int64_t around = 64;
+
   constexpr void lay_out_rows() noexcept
   {
     std::int64_t const unit = rows.unit.divisor();

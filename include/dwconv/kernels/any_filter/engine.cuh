@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
+#include <cstring>
 
 #include <dwconv/device/convert.cuh>
 #include <dwconv/device/warp.cuh>
@@ -171,6 +171,49 @@ class any_filter_engine {
   }
 
  private:
+  /// Neighbouring taps of a filter row.
+  template <int Count>
+  struct tap_run {
+    any_filter_quad<Sum> fours[(Count + 3) / 4];
+
+    __device__ explicit tap_run(Sum const* from)
+    {
+#pragma unroll
+      for (int q = 0; q < (Count + 3) / 4; ++q) {
+        fours[q] = *reinterpret_cast<any_filter_quad<Sum> const*>(from + q * 4);
+      }
+    }
+
+    /// Reads them now and not where they are first used.
+    __device__ void stay()
+    {
+#pragma unroll
+      for (int k = 0; k < Count; ++k) {
+        if constexpr (sizeof(Sum) == 4) {
+          unsigned bits;
+          memcpy(&bits, &fours[k / 4].taps[k % 4], sizeof bits);
+          bits = opaque(bits);
+          memcpy(&fours[k / 4].taps[k % 4], &bits, sizeof bits);
+        }
+      }
+    }
+
+    /// To one row of sums; from one of its columns to the next, values are Step apart.
+    template <int Step, int Reads>
+    __device__ void add_to(Sum (&row)[Columns], Sum const (&value)[Reads]) const
+    {
+#pragma unroll
+      for (int k = 0; k < Count; ++k) {
+#pragma unroll
+        for (int v = 0; v < Columns; ++v) {
+          row[v] = multiply_add(value[v * Step + k], fours[k / 4].taps[k % 4], row[v]);
+        }
+      }
+    }
+  };
+
+  static constexpr unsigned all_rows = (1u << Rows) - 1;
+
   /// Where a walk is.
   struct place {
     Sum const* row;
@@ -208,10 +251,9 @@ class any_filter_engine {
 
   [[nodiscard]] __device__ unsigned rows_met(int u) const
   {
-    constexpr unsigned all = (1u << Rows) - 1;
-    unsigned const begun   = u < Rows ? all >> (Rows - 1 - u) : all;
-    int const over         = u - height + 1;
-    return over > 0 ? begun & (all << over) : begun;
+    unsigned const begun = u < Rows ? all_rows >> (Rows - 1 - u) : all_rows;
+    int const over       = u - height + 1;
+    return over > 0 ? begun & (all_rows << over) : begun;
   }
 
   /// Most taps at most.
@@ -245,37 +287,29 @@ class any_filter_engine {
       for (int i = 0; i < Rows; ++i) {
         int const above = i * row_step;
         if (static_cast<unsigned>(at.u - above) < static_cast<unsigned>(height)) {
-          add_to<Count, Count>(sums[i], value, at.four - above * 8);
+          tap_run<Count>{at.four - above * 8}.template add_to<Count>(sums[i], value);
         }
       }
     } else {
       Sum value[Columns + Count - 1];
 #pragma unroll
       for (int k = 0; k < Columns + Count - 1; ++k) { value[k] = at.row[k]; }
+      if (Count == 8 && at.met == all_rows) {
+#pragma unroll
+        for (int i = 0; i < Rows; ++i) { tap_run<Count>{at.four - i * 8}.template add_to<1>(sums[i], value); }
+        return;
+      }
+      tap_run<Count> own{at.four};
 #pragma unroll
       for (int i = 0; i < Rows; ++i) {
-        if ((at.met >> i & 1) != 0) { add_to<Count, 1>(sums[i], value, at.four - i * 8); }
+        tap_run<Count> next = own;
+        if (i + 1 < Rows) { next = tap_run<Count>{at.four - (i + 1) * 8}; next.stay(); }
+        if ((at.met >> i & 1) != 0) { own.template add_to<1>(sums[i], value); }
+        own = next;
       }
     }
   }
 
-  /// One row of sums; from one of its columns to the next, values are Step apart.
-  template <int Count, int Step, int Reads>
-  static __device__ void add_to(Sum (&row)[Columns], Sum const (&value)[Reads], Sum const* quad)
-  {
-    any_filter_quad<Sum> fours[(Count + 3) / 4];
-#pragma unroll
-    for (int q = 0; q < (Count + 3) / 4; ++q) {
-      fours[q] = *reinterpret_cast<any_filter_quad<Sum> const*>(quad + q * 4);
-    }
-#pragma unroll
-    for (int k = 0; k < Count; ++k) {
-#pragma unroll
-      for (int v = 0; v < Columns; ++v) {
-        row[v] = multiply_add(value[v * Step + k], fours[k / 4].taps[k % 4], row[v]);
-      }
-    }
-  }
 };
 
 DWCONV_ABI_NAMESPACE_END

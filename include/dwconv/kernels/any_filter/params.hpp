@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <dwconv/core/fast_divisor.hpp>
@@ -20,6 +21,7 @@ struct row_split {
   /// Of the ways to cut a row into up to eight steps, that which leaves the fewest threads idle.
   constexpr row_split(int length_, int threads) noexcept : length{length_}
   {
+    if (length <= 0) { return; }
     int const least        = (length + threads - 1) / threads;
     int best               = 0;
     std::int64_t most_busy = -1;
@@ -60,6 +62,9 @@ struct any_filter_params {
   fast_divisor<std::int32_t> row_tiles;
   fast_divisor<std::int32_t> column_tiles;
   fast_divisor<std::int32_t> staged_row;  ///< row_pitch
+  bool plain;  ///< Whether planes are joined and their rows staged as they are, zeros around them.
+  fast_divisor<std::int32_t> image_columns;  ///< Of a plain row, on the image,
+  fast_divisor<std::int32_t> gap_columns;    ///< and zeros.
   fast_divisor<std::int32_t> phase_pitch;
   fast_divisor<std::int32_t> tail;  ///< At least 1.
   fast_divisor<std::int32_t> tile_channels;
@@ -74,6 +79,7 @@ struct any_filter_params {
   fast_divisor<std::int32_t> row_lattices;
   fast_divisor<std::int32_t> column_lattices;
   row_split loads;
+  row_split gaps;
   row_split stores;
 
   any_filter_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
@@ -126,10 +132,6 @@ struct any_filter_params {
       filter_width{by(p.filter.width)},
       row_lattices{by(layout.rows.lattices())},
       column_lattices{by(layout.columns.lattices())},
-      loads{static_cast<int>(tile.images * input_channels == 1
-                               ? layout.row_pitch
-                               : layout.staged_rows * layout.row_pitch),
-            policy.threads},
       stores{tile_planes.divisor() == 1 ? tile.columns : tile.rows * tile.columns, policy.threads}
   {
     any_filter_slots const shared_out{layout, piece};
@@ -137,6 +139,20 @@ struct any_filter_params {
     inner_slots  = by(shared_out.inner);
     planes_first = shared_out.planes_first;
     slots        = shared_out.used_of_row;
+
+    auto const across       = lattice_window::of(columns, 0);
+    std::int64_t const seen = across.end - across.first;
+    bool const joined       = tile.images * input_channels > 1;
+    plain = joined && columns.phases.divisor() == 1 && columns.unit.divisor() == 1 && seen > 0;
+    std::int64_t length = layout.row_pitch;
+    if (joined) { length *= layout.staged_rows; }
+    if (plain) {
+      image_columns = by(seen);
+      gap_columns   = by(std::max<std::int64_t>(layout.row_pitch - seen, 1));
+      length        = layout.staged_rows * seen;
+      gaps = {static_cast<int>(layout.staged_rows * (layout.row_pitch - seen)), policy.threads};
+    }
+    loads = {static_cast<int>(length), policy.threads};
   }
 };
 

@@ -201,33 +201,63 @@ class any_filter_stage {
     }
   }
 
-  /// A thread keeps to its place in the planes, which are whole, and walks over those of one
+  /// A thread keeps to its place in the planes, whose rows are whole, and walks over those of one
   /// channel, or else over the channels of each image.
-  static __device__ void many_planes(params const& p, any_filter_tile const& t, int rows,
-                                     sum* area)
+  static __device__ void many_planes(params const& p, any_filter_tile const& t, int rows, sum* area)
   {
-    int const start         = p.loads.lanes.quotient(static_cast<int>(threadIdx.x));
-    int const lane          = static_cast<int>(threadIdx.x) - start * p.loads.lanes.divisor();
-    int const step          = p.loads.rows;
     bool const by_image     = p.input_channels == 1;
-    int const planes        = by_image ? t.images : t.input_channels;
     std::int64_t const next = by_image ? p.problem_input_channels : 1;
+    int const planes        = by_image ? t.images : t.input_channels;
+    int const times         = by_image ? 1 : t.images;
     std::int64_t const jump = next * p.input_plane;
-    if (start >= step || start >= planes) { return; }
-    int const pitch = rows > 1 ? p.rows.unit.divisor() * p.columns.input : 0;
-    int const count = (planes - start + step - 1) / step;
-    int const times = by_image ? 1 : t.images;
-
-    for (int place = lane; place < p.loads.length; place += p.loads.lanes.divisor()) {
-      int const row = p.staged_row.quotient(place);
-      origin const here{p, t, place - row * p.row_pitch};
-      T const* from = first_row(p, t) + row * pitch + here.column + start * jump;
-      sum* to       = area + start * p.plane_pitch + place;
+    auto const walk_planes  = [&](row_split const& split, int start, int count, T const* from,
+                                 sum* to, bool on_image) {
       for (int image = 0; image < times; ++image) {
-        walk{from, to, step * jump, step * p.plane_pitch, here.on_image && row < rows}.all(count);
+        walk{from + start * jump, to + start * p.plane_pitch, split.rows * jump,
+             split.rows * p.plane_pitch, on_image}
+          .all(count);
         from += static_cast<std::int64_t>(p.problem_input_channels) * p.input_plane;
         to += p.input_channels * p.plane_pitch;
       }
+    };
+    T const* const from = first_row(p, t);
+    int const pitch     = rows > 1 ? p.rows.unit.divisor() * p.columns.input : 0;
+    if (!p.plain) {
+      for_places(p.loads, planes, [&](int start, int count, int place) {
+        int const row = p.staged_row.quotient(place);
+        origin const here{p, t, place - row * p.row_pitch};
+        walk_planes(p.loads, start, count, from + row * pitch + here.column, area + place,
+                    here.on_image && row < rows);
+      });
+      return;
+    }
+    // Rows on the image are staged as they are, with zeros around them.
+    int const zeros = t.across.first;
+    for_places(p.loads, planes, [&](int start, int count, int place) {
+      int const row    = p.image_columns.quotient(place);
+      int const column = place - row * p.image_columns.divisor();
+      walk_planes(p.loads, start, count, from + row * pitch + t.across.origin + zeros + column,
+                  area + row * p.row_pitch + zeros + column, row < rows);
+    });
+    int const after = p.row_pitch - zeros - p.image_columns.divisor();
+    for_places(p.gaps, planes, [&](int start, int count, int place) {
+      int const row    = p.gap_columns.quotient(place);
+      int const column = place - row * p.gap_columns.divisor();
+      int const there  = column < after ? p.row_pitch - after + column : column - after;
+      walk_planes(p.gaps, start, count, from, area + row * p.row_pitch + there, false);
+    });
+  }
+
+  /// Calls do_place(first plane, how many, place) for this thread's.
+  template <typename DoPlace>
+  static __device__ void for_places(row_split const& split, int planes, DoPlace const& do_place)
+  {
+    int const start = split.lanes.quotient(static_cast<int>(threadIdx.x));
+    int const lane  = static_cast<int>(threadIdx.x) - start * split.lanes.divisor();
+    if (start >= split.rows || start >= planes) { return; }
+    int const count = (planes - start + split.rows - 1) / split.rows;
+    for (int place = lane; place < split.length; place += split.lanes.divisor()) {
+      do_place(start, count, place);
     }
   }
 };

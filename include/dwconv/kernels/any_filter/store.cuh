@@ -34,14 +34,13 @@ struct any_filter_store {
     int const lane  = static_cast<int>(threadIdx.x) - start * p.stores.lanes.divisor();
     if (start >= p.stores.rows) { return; }
     if (p.tile_planes.divisor() == 1) {
+      if (start >= t.rows) { return; }
+      int const count = (t.rows - start + p.stores.rows - 1) / p.stores.rows;
       for (int column = lane; column < t.columns; column += p.stores.lanes.divisor()) {
-        one_plane(start, column);
+        one_plane(start, column, count);
       }
     } else {
-      int const places = t.rows * p.tile.columns;
-      for (int place = lane; place < places; place += p.stores.lanes.divisor()) {
-        many_planes(start, place);
-      }
+      many_planes(start, lane);
     }
   }
 
@@ -53,18 +52,21 @@ struct any_filter_store {
     output_coordinate at{
       t.image, t.channel, t.row, first,
       static_cast<std::int64_t>(plane) * p.output_plane + (t.row * p.columns.output + first)};
-    int const step = static_cast<int>(blockDim.x);
+    int const step  = static_cast<int>(blockDim.x);
+    sum const* from = area + static_cast<int>(threadIdx.x);
+    // Counted down, here and below: loops of an unknown step are unrolled by way of a division.
+    int const left = t.columns - static_cast<int>(threadIdx.x);
 #pragma unroll 4
-    for (int column = static_cast<int>(threadIdx.x); column < t.columns; column += step) {
-      p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(area[column], at)));
+    for (int count = left > 0 ? (left + step - 1) / step : 0; count > 0; --count) {
+      p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(*from, at)));
       at.column += step;
       at.offset += step;
+      from += step;
     }
   }
 
-  __device__ void one_plane(int start, int column) const
+  __device__ void one_plane(int start, int column, int count) const
   {
-    if (start >= t.rows) { return; }
     int const plane  = t.image * p.channels + t.channel;
     int const width  = p.columns.output;
     int const inside = (t.row + start) * width + t.column + column;
@@ -72,7 +74,7 @@ struct any_filter_store {
                          static_cast<std::int64_t>(plane) * p.output_plane + inside};
     sum const* from = area + start * p.tile.columns + column;
 #pragma unroll 4
-    for (int row = start; row < t.rows; row += p.stores.rows) {
+    for (; count > 0; --count) {
       p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(*from, at)));
       at.row += p.stores.rows;
       at.offset += static_cast<std::int64_t>(p.stores.rows) * width;
@@ -80,30 +82,38 @@ struct any_filter_store {
     }
   }
 
-  /// Whole rows of planes, at one place in each: planes of one channel, or else the channels of
-  /// each image.
-  __device__ void many_planes(int start, int place) const
+  /// Whole rows of planes: of those of one channel, or else of the channels of each image.
+  __device__ void many_planes(int start, int lane) const
   {
-    bool const by_image = p.tile.channels == 1;
-    int const planes    = by_image ? t.images : t.channels;
-    int const times     = by_image ? 1 : t.images;
-    int const step      = p.stores.rows;
-    int const row       = p.tile_columns.quotient(place);
-    std::int64_t const jump =
-      static_cast<std::int64_t>(step) * (by_image ? p.channels : 1) * p.output_plane;
+    bool const by_image  = p.tile.channels == 1;
+    int const planes     = by_image ? t.images : t.channels;
+    int const times      = by_image ? 1 : t.images;
+    if (start >= planes) { return; }
+    int const step       = p.stores.rows;
+    int const count      = (planes - start + step - 1) / step;
+    int const from_jump  = step * p.stores.length;
+    int const places     = t.rows * p.tile.columns;
+    std::int64_t const y = p.output_plane;
+    std::int64_t const jump = (by_image ? p.channels : 1) * y * step;
     for (int image = 0; image < times; ++image) {
-      output_coordinate at{t.image + image, t.channel, t.row + row, place - row * p.tile.columns,
-                           0};
-      (by_image ? at.batch : at.channel) += start;
-      at.offset = (at.batch * p.channels + at.channel) * p.output_plane +
-                  (t.row * p.columns.output + place);
-      sum const* from = area + (image * p.tile.channels + start) * p.stores.length + place;
+      output_coordinate first{t.image + image, t.channel, 0, 0, 0};
+      (by_image ? first.batch : first.channel) += start;
+      first.offset = (first.batch * p.channels + first.channel) * y + t.row * p.columns.output;
+      sum const* const line = area + (image * p.tile.channels + start) * p.stores.length;
+      for (int place = lane; place < places; place += p.stores.lanes.divisor()) {
+        output_coordinate at = first;
+        int const row        = p.tile_columns.quotient(place);
+        at.row               = t.row + row;
+        at.column            = place - row * p.tile.columns;
+        at.offset += place;
+        sum const* from = line + place;
 #pragma unroll 4
-      for (int plane = start; plane < planes; plane += step) {
-        p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(*from, at)));
-        (by_image ? at.batch : at.channel) += step;
-        at.offset += jump;
-        from += step * p.stores.length;
+        for (int left = count; left > 0; --left) {
+          p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(*from, at)));
+          (by_image ? at.batch : at.channel) += step;
+          at.offset += jump;
+          from += from_jump;
+        }
       }
     }
   }
