@@ -34,6 +34,7 @@ struct lattice_layout {
   lattice_tile tile;
   lattice_axis rows;
   lattice_axis columns;
+  int vector = 1;                  ///< Neighbours that stay neighbours, at an address alike.
   int input_channels         = 1;  ///< Most that a tile's output channels read.
   std::int64_t staged_rows   = 1;  ///< Most of one plane.
   std::int64_t phase_pitch   = 1;  ///< From one lattice of a row to the next.
@@ -74,6 +75,8 @@ struct lattice_layout {
     std::int64_t const next   = across * piece.columns * columns.step;
     if (planes > 1 && across == 1) { plane_pitch |= 1; }
     if (planes > 1 && across > 1) { plane_pitch += ((next - plane_pitch) % 32 + 32) % 32; }
+    if (planes > 1 && tile.images * tile.channels >= 32) { plane_pitch |= 1; }
+    plane_pitch = (plane_pitch + vector - 1) / vector * vector;
     // Threads whose outputs are cut off by the tile's end may read on after the last row.
     std::int64_t const past = (piece.columns - std::int64_t{1}) * columns.step;
     input_size = (std::max(planes * plane_pitch + past, around) + 3) / 4 * 4;
@@ -106,18 +109,27 @@ struct lattice_layout {
   {
     std::int64_t const phases = columns.phases.divisor();
     std::int64_t const all    = (columns.marks() + phases - 1) / phases;
-    phase_pitch               = all;
+    // Where neighbours in memory stay neighbours, copies may move several of them. But threads in
+    // different planes should meet different banks.
+    bool const neighbours = phases == 1 && columns.unit.divisor() == 1;
+    if (neighbours && tile.images * tile.channels < 32) {
+      vector = columns.input % 4 == 0 ? 4 : columns.input % 2 == 0 ? 2 : 1;
+    }
+    phase_pitch = all + vector - 1;
     if (columns.outputs == columns.output) {
       auto const w             = lattice_window::of(columns, 0);
+      std::int64_t const lead  = w.origin & (vector - 1);
       std::int64_t const end   = w.end > w.first ? (w.end - 1) / phases + 1 : 0;
       std::int64_t const zeros = std::min<std::int64_t>(w.first / phases, all);
-      phase_pitch              = std::max<std::int64_t>({end, all - zeros, 1});
-      tail                     = all - phase_pitch;
+      phase_pitch              = std::max<std::int64_t>({lead + end, all - zeros, 1});
+      phase_pitch              = (phase_pitch + vector - 1) / vector * vector;
+      tail                     = std::max<std::int64_t>(lead + all - phase_pitch, 0);
     }
     // Odd, so that threads on lattices beside each other meet different banks; and threads a few
-    // rows apart.
+    // rows apart. Odd in vectors where rows are copied in vectors.
     if (phases > 1) { phase_pitch |= 1; }
-    row_pitch = (phases * phase_pitch) | 1;
+    row_pitch = (phases * phase_pitch + vector - 1) / vector;
+    row_pitch = (row_pitch | 1) * vector;
   }
 };
 

@@ -35,7 +35,7 @@ __device__ void any_filter_sums(typename Config::params const& p, any_filter_til
   int const plane   = at.image * p.input_channels + channel;
   int const line    = at.row * p.rows.step - t.down.first;
   engine.x          = area + plane * p.plane_pitch + line * p.row_pitch +
-             across.lattice * p.phase_pitch.divisor() + across.element;
+             across.lattice * p.phase_pitch.divisor() + across.element + t.lead;
   engine.x_step      = p.rows.phases.divisor() * p.row_pitch;
   engine.filter      = area + p.input_size + at.channel * p.filter_pitch;
   engine.height      = p.rows.taps;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include <dwconv/core/fast_divisor.hpp>
@@ -35,6 +34,19 @@ struct row_split {
   }
 };
 
+/// Neighbouring elements of x that one copy moves: 16 bytes, or fewer where some row would begin
+/// amid such a piece. Half types are converted one by one.
+template <typename T>
+[[nodiscard]] int any_filter_copied(T const* x, int vector)
+{
+  constexpr int most = sizeof(T) < 4 ? 1 : 16 / static_cast<int>(sizeof(T));
+  int copied         = vector < most ? vector : most;
+  while (reinterpret_cast<std::uintptr_t>(x) % (static_cast<unsigned>(copied) * sizeof(T)) != 0) {
+    copied /= 2;
+  }
+  return copied;
+}
+
 /// Everything the kernel is told, by value.
 template <typename T>
 struct any_filter_params {
@@ -61,10 +73,9 @@ struct any_filter_params {
   fast_divisor<std::int32_t> channel_tiles;
   fast_divisor<std::int32_t> row_tiles;
   fast_divisor<std::int32_t> column_tiles;
-  fast_divisor<std::int32_t> staged_row;  ///< row_pitch
-  bool plain;  ///< Whether planes are joined and their rows staged as they are, zeros around them.
-  fast_divisor<std::int32_t> image_columns;  ///< Of a plain row, on the image,
-  fast_divisor<std::int32_t> gap_columns;    ///< and zeros.
+  int vector;  ///< Staged elements lie that far apart as columns of x do, modulo this;
+  int copied;  ///< elements of one copy.
+  fast_divisor<std::int32_t> staged_row;  ///< Copies of a staged row.
   fast_divisor<std::int32_t> phase_pitch;
   fast_divisor<std::int32_t> tail;  ///< At least 1.
   fast_divisor<std::int32_t> tile_channels;
@@ -79,7 +90,6 @@ struct any_filter_params {
   fast_divisor<std::int32_t> row_lattices;
   fast_divisor<std::int32_t> column_lattices;
   row_split loads;
-  row_split gaps;
   row_split stores;
 
   any_filter_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
@@ -122,7 +132,6 @@ struct any_filter_params {
       channel_tiles{by(layout.channel_tiles)},
       row_tiles{by(layout.rows.tiles())},
       column_tiles{by(layout.columns.tiles())},
-      staged_row{by(layout.row_pitch)},
       phase_pitch{by(layout.phase_pitch)},
       tail{by(layout.tail > 0 ? layout.tail : 1)},
       tile_channels{by(tile.channels)},
@@ -140,19 +149,12 @@ struct any_filter_params {
     planes_first = shared_out.planes_first;
     slots        = shared_out.used_of_row;
 
-    auto const across       = lattice_window::of(columns, 0);
-    std::int64_t const seen = across.end - across.first;
-    bool const joined       = tile.images * input_channels > 1;
-    plain = joined && columns.phases.divisor() == 1 && columns.unit.divisor() == 1 && seen > 0;
-    std::int64_t length = layout.row_pitch;
-    if (joined) { length *= layout.staged_rows; }
-    if (plain) {
-      image_columns = by(seen);
-      gap_columns   = by(std::max<std::int64_t>(layout.row_pitch - seen, 1));
-      length        = layout.staged_rows * seen;
-      gaps = {static_cast<int>(layout.staged_rows * (layout.row_pitch - seen)), policy.threads};
-    }
-    loads = {static_cast<int>(length), policy.threads};
+    vector = layout.vector;
+    copied = any_filter_copied(tensors.x, vector);
+    std::int64_t const row = layout.row_pitch / copied;
+    staged_row             = by(row);
+    loads = {static_cast<int>(tile.images * input_channels == 1 ? row : layout.staged_rows * row),
+             policy.threads};
   }
 };
 

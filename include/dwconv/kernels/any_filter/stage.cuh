@@ -26,12 +26,14 @@ class any_filter_stage {
     int const rows   = t.down.end - t.down.first;
     int const planes = p.tile.images * p.input_channels;
     if (rows <= 0) { return; }
-    if (planes > 1) {
-      many_planes(p, t, rows, area);
-    } else if (rows > 1) {
-      one_plane(p, t, rows, area);
+    if constexpr (asynchronous) {
+      switch (p.copied) {
+        case 4: rows_of<4>(p, t, rows, area); break;
+        case 2: rows_of<2>(p, t, rows, area); break;
+        default: rows_of<1>(p, t, rows, area);
+      }
     } else {
-      one_row(p, t, area);
+      rows_of<1>(p, t, rows, area);
     }
     // The last row of a plane has no next row whose zeros could end it.
     int const zeros = p.tail_size * planes;
@@ -94,9 +96,10 @@ class any_filter_stage {
     {
       int const phase  = p.phase_pitch.quotient(place);
       int const phases = p.columns.phases.divisor();
-      int const mark   = (place - phase * p.phase_pitch.divisor()) * phases + phase;
-      on_image         = phase < phases && mark >= t.across.first && mark < t.across.end;
-      column           = on_image ? t.across.origin + mark * p.columns.unit.divisor() : 0;
+      int const mark   = (place - phase * p.phase_pitch.divisor() - t.lead) * phases + phase;
+      column           = t.across.origin + mark * p.columns.unit.divisor();
+      on_image         = phase < phases && column >= 0 && column < p.columns.input;
+      if (!on_image) { column = 0; }
     }
   };
 
@@ -106,6 +109,19 @@ class any_filter_stage {
     int const plane = t.image * p.problem_input_channels + t.input_channel;
     int const row   = t.down.origin + t.down.first * p.rows.unit.divisor();
     return p.x + static_cast<std::int64_t>(plane) * p.input_plane + row * p.columns.input;
+  }
+
+  /// Copies of Copied elements each.
+  template <int Copied>
+  static __device__ void rows_of(params const& p, any_filter_tile const& t, int rows, sum* area)
+  {
+    if (p.tile.images * p.input_channels > 1) {
+      many_planes<Copied>(p, t, rows, area);
+    } else if (rows > 1 || asynchronous) {
+      one_plane<Copied>(p, t, rows, area);
+    } else {
+      one_row(p, t, area);
+    }
   }
 
   /// Here neighbouring places are what is in flight.
@@ -133,6 +149,7 @@ class any_filter_stage {
   }
 
   /// Elements of one place in each of several rows or planes.
+  template <int Copied>
   struct walk {
     T const* from;
     sum* to;
@@ -143,19 +160,13 @@ class any_filter_stage {
     __device__ void all(int count)
     {
       if constexpr (asynchronous) {
-        if (on_image) {
+        constexpr int bytes = Copied * sizeof(T) > 16 ? 16 : Copied * sizeof(T);
+        int const valid     = on_image ? bytes : 0;
 #pragma unroll 4
-          for (int k = 0; k < count; ++k) {
-            async_copy<sizeof(T)>(to, from);
-            from += from_jump;
-            to += to_jump;
-          }
-        } else {
-#pragma unroll 4
-          for (int k = 0; k < count; ++k) {
-            *to = sum(0);
-            to += to_jump;
-          }
+        for (int k = 0; k < count; ++k) {
+          async_copy<bytes>(to, from, valid);
+          from += from_jump;
+          to += to_jump;
         }
       } else {
         for (; count >= in_flight; count -= in_flight) { take<in_flight>(in_flight); }
@@ -182,8 +193,8 @@ class any_filter_stage {
   };
 
   /// A thread keeps to its place in the rows and walks down them.
-  static __device__ void one_plane(params const& p, any_filter_tile const& t, int rows,
-                                   sum* area)
+  template <int Copied>
+  static __device__ void one_plane(params const& p, any_filter_tile const& t, int rows, sum* area)
   {
     int const start = p.loads.lanes.quotient(static_cast<int>(threadIdx.x));
     int const lane  = static_cast<int>(threadIdx.x) - start * p.loads.lanes.divisor();
@@ -194,70 +205,42 @@ class any_filter_stage {
     T const* const first_own = first_row(p, t) + start * unit * p.columns.input;
     int const count          = (rows - start + step - 1) / step;
     for (int place = lane; place < p.loads.length; place += p.loads.lanes.divisor()) {
-      origin const here{p, t, place};
-      walk{first_own + here.column, area + start * p.row_pitch + place, jump, step * p.row_pitch,
-           here.on_image}
+      origin const here{p, t, place * Copied};
+      walk<Copied>{first_own + here.column, area + start * p.row_pitch + place * Copied, jump,
+                   step * p.row_pitch, here.on_image}
         .all(count);
     }
   }
 
   /// A thread keeps to its place in the planes, whose rows are whole, and walks over those of one
   /// channel, or else over the channels of each image.
+  template <int Copied>
   static __device__ void many_planes(params const& p, any_filter_tile const& t, int rows, sum* area)
   {
+    int const start         = p.loads.lanes.quotient(static_cast<int>(threadIdx.x));
+    int const lane          = static_cast<int>(threadIdx.x) - start * p.loads.lanes.divisor();
+    int const step          = p.loads.rows;
     bool const by_image     = p.input_channels == 1;
-    std::int64_t const next = by_image ? p.problem_input_channels : 1;
     int const planes        = by_image ? t.images : t.input_channels;
     int const times         = by_image ? 1 : t.images;
+    std::int64_t const next = by_image ? p.problem_input_channels : 1;
     std::int64_t const jump = next * p.input_plane;
-    auto const walk_planes  = [&](row_split const& split, int start, int count, T const* from,
-                                 sum* to, bool on_image) {
-      for (int image = 0; image < times; ++image) {
-        walk{from + start * jump, to + start * p.plane_pitch, split.rows * jump,
-             split.rows * p.plane_pitch, on_image}
+    if (start >= step || start >= planes) { return; }
+    int const pitch = rows > 1 ? p.rows.unit.divisor() * p.columns.input : 0;
+    int const count = (planes - start + step - 1) / step;
+    for (int image = 0; image < times; ++image) {
+      std::int64_t const planes_on = static_cast<std::int64_t>(image) * p.problem_input_channels;
+      T const* const from          = first_row(p, t) + (planes_on * p.input_plane + start * jump);
+      sum* const to                = area + (image * p.input_channels + start) * p.plane_pitch;
+      for (int place = lane; place < p.loads.length; place += p.loads.lanes.divisor()) {
+        int const row    = p.staged_row.quotient(place);
+        int const within = place - row * p.staged_row.divisor();
+        if (row >= rows) { break; }
+        origin const here{p, t, within * Copied};
+        walk<Copied>{from + (row * pitch + here.column), to + (row * p.row_pitch + within * Copied),
+                     step * jump, step * p.plane_pitch, here.on_image}
           .all(count);
-        from += static_cast<std::int64_t>(p.problem_input_channels) * p.input_plane;
-        to += p.input_channels * p.plane_pitch;
       }
-    };
-    T const* const from = first_row(p, t);
-    int const pitch     = rows > 1 ? p.rows.unit.divisor() * p.columns.input : 0;
-    if (!p.plain) {
-      for_places(p.loads, planes, [&](int start, int count, int place) {
-        int const row = p.staged_row.quotient(place);
-        origin const here{p, t, place - row * p.row_pitch};
-        walk_planes(p.loads, start, count, from + row * pitch + here.column, area + place,
-                    here.on_image && row < rows);
-      });
-      return;
-    }
-    // Rows on the image are staged as they are, with zeros around them.
-    int const zeros = t.across.first;
-    for_places(p.loads, planes, [&](int start, int count, int place) {
-      int const row    = p.image_columns.quotient(place);
-      int const column = place - row * p.image_columns.divisor();
-      walk_planes(p.loads, start, count, from + row * pitch + t.across.origin + zeros + column,
-                  area + row * p.row_pitch + zeros + column, row < rows);
-    });
-    int const after = p.row_pitch - zeros - p.image_columns.divisor();
-    for_places(p.gaps, planes, [&](int start, int count, int place) {
-      int const row    = p.gap_columns.quotient(place);
-      int const column = place - row * p.gap_columns.divisor();
-      int const there  = column < after ? p.row_pitch - after + column : column - after;
-      walk_planes(p.gaps, start, count, from, area + row * p.row_pitch + there, false);
-    });
-  }
-
-  /// Calls do_place(first plane, how many, place) for this thread's.
-  template <typename DoPlace>
-  static __device__ void for_places(row_split const& split, int planes, DoPlace const& do_place)
-  {
-    int const start = split.lanes.quotient(static_cast<int>(threadIdx.x));
-    int const lane  = static_cast<int>(threadIdx.x) - start * split.lanes.divisor();
-    if (start >= split.rows || start >= planes) { return; }
-    int const count = (planes - start + split.rows - 1) / split.rows;
-    for (int place = lane; place < split.length; place += split.lanes.divisor()) {
-      do_place(start, count, place);
     }
   }
 };
