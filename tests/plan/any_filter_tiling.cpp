@@ -54,7 +54,7 @@ std::string flaw_of(forward_plan const& plan)
   extent2 const out                 = dwconv::output_extent(p);
   dwconv::lattice_tile const t      = plan.any_filter.tile;
   int const bytes                   = static_cast<int>(size_in_bytes(plan.element));
-  dwconv::lattice_piece const piece = dwconv::any_filter_piece(p, bytes);
+  dwconv::lattice_piece const piece = dwconv::any_filter_piece(p, bytes, plan.any_filter.wide);
   dwconv::lattice_layout const l{p, t, piece};
   if (t.images < 1 || t.channels < 1 || t.rows < 1 || t.columns < 1 || t.rows > out.height ||
       t.columns > out.width || t.channels > p.output_channels() ||

@@ -19,6 +19,8 @@ inline constexpr int aimed_threads        = 128;
 /// Of a tile that is bound by multiply-adds; two of them share a multiprocessor.
 inline constexpr std::int64_t most_bytes  = 110 * 1024;
 inline constexpr int warp_size            = 32;
+/// The share of the other's time that is asked of the wide kernel.
+inline constexpr double wide_must_gain = 0.99;
 /// Filters of so many taps are bound by multiply-adds.
 inline constexpr std::int64_t many_taps = 64;
 
@@ -151,15 +153,23 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
                                          device_facts const& device) noexcept
 {
   lattice_layout const l = w.layout_of(tile);
-  double const warps     = any_filter_slots{l, w.piece}.threads() / warp_size;
+  any_filter_slots const slots{l, w.piece};
+  double const warps     = slots.threads() / warp_size;
   auto const height      = static_cast<double>(w.problem.filter.height);
   auto const width       = static_cast<double>(w.problem.filter.width);
   // Instructions of a warp: multiply-adds and what it takes to read for them, a lattice row's and
   // a tap's share; and of all threads: to stage an element, to store an output.
-  double const computing = w.piece.rows * w.piece.columns * height * width * 1.13 +
-                           (height + w.piece.rows - 1) * 60 + 700;
-  double const moving    = static_cast<double>(l.input_size) / warp_size * 6 +
-                        static_cast<double>(l.result_size) / warp_size * 14;
+  double const runs      = static_cast<double>(divide_up(w.problem.filter.width, 8));
+  // Warps whose lanes are in several places down the plane wait for those that skip no padding.
+  bool const mixed       = slots.down > 1 && slots.of_row % warp_size != 0;
+  double const skipped   = mixed ? 0.15 * height / static_cast<double>(w.out.height) : 0;
+  double const computing = (w.piece.rows * w.piece.columns * height * width +
+                            (height + w.piece.rows - 1) * (25 + runs * (w.piece.columns + 32)) +
+                            height * w.piece.rows * runs * 3) *
+                             (1 + skipped) +
+                           700;
+  double const moving = static_cast<double>(l.input_size) / warp_size * (8.0 / l.vector + 1) +
+                        static_cast<double>(l.result_size) / warp_size * 10;
   double const issued = warps * computing + moving;
   // Blocks side by side hide each other's waiting.
   std::int64_t const room = std::min<std::int64_t>(
@@ -214,13 +224,13 @@ struct quickest_tile {
 
 /// A tile for many taps, which is bound by multiply-adds; without images where none fits. Planes
 /// beside each other are of one channel, so that they share its filter, and as many as fill warps.
-[[nodiscard]] constexpr lattice_tile choose_for_many_taps(weighing const& w,
-                                                          device_facts const& device) noexcept
+[[nodiscard]] constexpr quickest_tile choose_for_many_taps(weighing const& w,
+                                                           device_facts const& device) noexcept
 {
   conv2d_problem const& p = w.problem;
   quickest_tile best;
   lattice_tile last{.images = 0};
-  for (std::int64_t const lanes : {warp_size, 2 * warp_size}) {
+  for (std::int64_t const lanes : {warp_size / 2, warp_size, 2 * warp_size}) {
     lattice_tile tile{.columns = part_of_row(w, lanes)};
     if (tile.columns == w.out.width) {
       std::int64_t const across = w.layout_of(tile).columns.pieces(w.piece.columns);
@@ -234,7 +244,7 @@ struct quickest_tile {
     if (!(tile == last)) { best.try_rows(w, tile, device); }
     last = tile;
   }
-  return best.tile;
+  return best;
 }
 
 }  // namespace any_filter_tiles
@@ -245,24 +255,39 @@ struct quickest_tile {
   conv2d_problem const& p, int element_bytes, device_facts const& device) noexcept
 {
   using namespace any_filter_tiles;
-  bool const many = p.filter.height * p.filter.width >= many_taps;
-  weighing const w{p, output_extent(p), any_filter_piece(p, element_bytes),
-                   any_filter_staged_bytes(element_bytes),
-                   std::min<std::int64_t>(many ? most_bytes : aimed_bytes,
-                                          device.shared_bytes_per_block)};
-  lattice_tile tile{.images = 0};
-  if (many) { tile = choose_for_many_taps(w, device); }
-  if (tile.images == 0) {
-    tile         = {};
-    tile.columns = choose_columns(w);
-    tile.rows    = choose_rows(w, tile, device);
-    while (tile.columns > 1 && !w.fits(tile)) {
-      tile.columns = (tile.columns + 1) / 2;
-      tile.rows    = choose_rows(w, tile, device);
+  extent2 const out = output_extent(p);
+  auto const with   = [&](bool wide, std::int64_t most) {
+    return weighing{p, out, any_filter_piece(p, element_bytes, wide),
+                    any_filter_staged_bytes(element_bytes),
+                    std::min<std::int64_t>(most, device.shared_bytes_per_block)};
+  };
+  auto const policy = [](weighing const& w, lattice_tile const& tile, bool wide) {
+    return any_filter_policy{
+      tile, static_cast<int>(std::min<std::int64_t>(w.threads_of(tile), any_filter_threads)), wide};
+  };
+  if (p.filter.height * p.filter.width >= many_taps) {
+    weighing const square      = with(false, most_bytes);
+    quickest_tile const chosen = choose_for_many_taps(square, device);
+    if (any_filter_may_be_wide(p, element_bytes)) {
+      weighing const wide       = with(true, most_bytes);
+      quickest_tile const other = choose_for_many_taps(wide, device);
+      bool const quicker        = other.cycles < chosen.cycles * wide_must_gain;
+      if (other.tile.images > 0 && (chosen.tile.images == 0 || quicker)) {
+        return policy(wide, other.tile, true);
+      }
     }
-    if (w.whole(tile)) { join_planes(w, tile, device); }
+    if (chosen.tile.images > 0) { return policy(square, chosen.tile, false); }
   }
-  return {tile, static_cast<int>(std::min<std::int64_t>(w.threads_of(tile), any_filter_threads))};
+  weighing const w = with(false, aimed_bytes);
+  lattice_tile tile{};
+  tile.columns = choose_columns(w);
+  tile.rows    = choose_rows(w, tile, device);
+  while (tile.columns > 1 && !w.fits(tile)) {
+    tile.columns = (tile.columns + 1) / 2;
+    tile.rows    = choose_rows(w, tile, device);
+  }
+  if (w.whole(tile)) { join_planes(w, tile, device); }
+  return policy(w, tile, false);
 }
 
 }  // namespace dwconv

@@ -117,7 +117,9 @@ struct alignas(16) any_filter_quad {
 
 /// The sums of one thread's outputs. Each staged row is read once for all rows of outputs that it
 /// touches. Taps are added row by row, in each from left to right.
-template <typename Sum, int Rows, int Columns>
+///
+/// @tparam MayStride Whether rows or columns of outputs may be further apart on their lattice.
+template <typename Sum, int Rows, int Columns, bool MayStride>
 class any_filter_engine {
  public:
   Sum const* x;       ///< Lattice element 0 of the thread's first lattice row.
@@ -155,11 +157,13 @@ class any_filter_engine {
              column,
              warp_rows.first,
              0};
-    bool const strided = column_step != 1 || row_step != 1;
+    bool const strided = MayStride && (column_step != 1 || row_step != 1);
     for (; at.u < warp_rows.end; ++at.u) {
       if (rows.holds(at.u)) {
         if (strided) {
-          add_row<4, true>(at, warp_taps.end - warp_taps.first, skipped);
+          if constexpr (MayStride) {
+            add_row<4, true>(at, warp_taps.end - warp_taps.first, skipped);
+          }
         } else {
           at.met = rows_met(at.u);
           add_row<8, false>(at, warp_taps.end - warp_taps.first, skipped);
@@ -181,20 +185,6 @@ class any_filter_engine {
 #pragma unroll
       for (int q = 0; q < (Count + 3) / 4; ++q) {
         fours[q] = *reinterpret_cast<any_filter_quad<Sum> const*>(from + q * 4);
-      }
-    }
-
-    /// Reads them now and not where they are first used.
-    __device__ void stay()
-    {
-#pragma unroll
-      for (int k = 0; k < Count; ++k) {
-        if constexpr (sizeof(Sum) == 4) {
-          unsigned bits;
-          memcpy(&bits, &fours[k / 4].taps[k % 4], sizeof bits);
-          bits = opaque(bits);
-          memcpy(&fours[k / 4].taps[k % 4], &bits, sizeof bits);
-        }
       }
     }
 
@@ -294,22 +284,21 @@ class any_filter_engine {
       Sum value[Columns + Count - 1];
 #pragma unroll
       for (int k = 0; k < Columns + Count - 1; ++k) { value[k] = at.row[k]; }
-      if (Count == 8 && at.met == all_rows) {
+      if (__builtin_expect(at.met == all_rows, 1)) {
 #pragma unroll
-        for (int i = 0; i < Rows; ++i) { tap_run<Count>{at.four - i * 8}.template add_to<1>(sums[i], value); }
+        for (int i = 0; i < Rows; ++i) {
+          tap_run<Count>{at.four - i * 8}.template add_to<1>(sums[i], value);
+        }
         return;
       }
-      tap_run<Count> own{at.four};
 #pragma unroll
       for (int i = 0; i < Rows; ++i) {
-        tap_run<Count> next = own;
-        if (i + 1 < Rows) { next = tap_run<Count>{at.four - (i + 1) * 8}; next.stay(); }
-        if ((at.met >> i & 1) != 0) { own.template add_to<1>(sums[i], value); }
-        own = next;
+        if ((at.met >> i & 1) != 0) {
+          tap_run<Count>{at.four - i * 8}.template add_to<1>(sums[i], value);
+        }
       }
     }
   }
-
 };
 
 DWCONV_ABI_NAMESPACE_END

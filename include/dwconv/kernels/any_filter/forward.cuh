@@ -11,15 +11,15 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// The compiled kernel of one element type.
-template <element T>
+/// A compiled kernel of one element type.
+template <element T, bool Wide = false>
 struct any_filter_config {
   using element_type           = T;
   using sum                    = sum_of<T>;
   using params                 = any_filter_params<T>;
-  static constexpr int rows    = any_filter_sums(static_cast<int>(sizeof(T))).rows;
-  static constexpr int columns = any_filter_sums(static_cast<int>(sizeof(T))).columns;
-  using engine                 = any_filter_engine<sum, rows, columns>;
+  static constexpr int rows    = any_filter_sums(static_cast<int>(sizeof(T)), Wide).rows;
+  static constexpr int columns = any_filter_sums(static_cast<int>(sizeof(T)), Wide).columns;
+  using engine                 = any_filter_engine<sum, rows, columns, !Wide>;
 };
 
 /// Sums of one thread's outputs, over what the block has staged.

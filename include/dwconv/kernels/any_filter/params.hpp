@@ -96,7 +96,8 @@ struct any_filter_params {
                     any_filter_policy const& policy)
     : any_filter_params{
         p, tensors, policy,
-        lattice_layout{p, policy.tile, any_filter_piece(p, static_cast<int>(sizeof(T)))}}
+        lattice_layout{p, policy.tile,
+                       any_filter_piece(p, static_cast<int>(sizeof(T)), policy.wide)}}
   {}
 
  private:
@@ -115,7 +116,7 @@ struct any_filter_params {
       tile{policy.tile},
       rows{layout.rows},
       columns{layout.columns},
-      piece{any_filter_piece(p, static_cast<int>(sizeof(T)))},
+      piece{any_filter_piece(p, static_cast<int>(sizeof(T)), policy.wide)},
       folded{any_filter_folds(p)},
       images{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.output_channels())},
