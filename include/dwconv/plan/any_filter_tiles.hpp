@@ -19,7 +19,13 @@ inline constexpr int aimed_threads        = 128;
 /// Of a tile that is bound by multiply-adds; two of them share a multiprocessor.
 inline constexpr std::int64_t most_bytes  = 110 * 1024;
 inline constexpr int warp_size            = 32;
-/// The share of the other's time that is asked of the wide kernel.
+/// How much fewer warps hide less of each other's waiting, and the cycles that a block waits for
+/// memory; from times of some hundred tiles.
+inline constexpr double few_warps = 2.5;
+inline constexpr double waiting   = 3000;
+/// On planes narrower than this the wide kernel gains nothing (docs/tuning.md),
+inline constexpr std::int64_t least_wide = 96;
+/// and this share of the other's time is asked of it.
 inline constexpr double wide_must_gain = 0.99;
 /// Filters of so many taps are bound by multiply-adds.
 inline constexpr std::int64_t many_taps = 64;
@@ -160,9 +166,12 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
   // Instructions of a warp: multiply-adds and what it takes to read for them, a lattice row's and
   // a tap's share; and of all threads: to stage an element, to store an output.
   double const runs      = static_cast<double>(divide_up(w.problem.filter.width, 8));
-  // Warps whose lanes are in several places down the plane wait for those that skip no padding.
-  bool const mixed       = slots.down > 1 && slots.of_row % warp_size != 0;
-  double const skipped   = mixed ? 0.15 * height / static_cast<double>(w.out.height) : 0;
+  // Warps whose lanes are in several places down the plane wait for those that skip no padding, and
+  // meet in banks of shared memory.
+  bool const mixed     = slots.down > 1 && slots.of_row % warp_size != 0;
+  double const skipped = mixed ? 0.15 * height / static_cast<double>(w.out.height) +
+                                   0.01 * warp_size / static_cast<double>(slots.of_row)
+                               : 0;
   double const computing = (w.piece.rows * w.piece.columns * height * width +
                             (height + w.piece.rows - 1) * (25 + runs * (w.piece.columns + 32)) +
                             height * w.piece.rows * runs * 3) *
@@ -177,15 +186,17 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
     any_filter_threads * any_filter_blocks / (std::int64_t{warp_size} * static_cast<int>(warps)));
   std::int64_t const side_by_side = std::max<std::int64_t>(room, 1);
   auto const wave                 = [&](std::int64_t blocks) {
-    constexpr double half_as_fast = 4, few = 1.25, waiting = 3000;  // measured
-    double const there            = static_cast<double>(blocks) * warps;
+    double const there = static_cast<double>(blocks) * warps;
     return blocks == 0 ? 0.0
-                       : static_cast<double>(blocks) * issued / 4 * (there + half_as_fast) /
-                           (there * few) + waiting / static_cast<double>(blocks);
+                       : static_cast<double>(blocks) * issued / 4 * (1 + few_warps / there) +
+                           waiting / static_cast<double>(blocks);
   };
   std::int64_t const at_once = side_by_side * device.multiprocessors;
-  return static_cast<double>(l.tiles / at_once) * wave(side_by_side) +
-         wave(divide_up(l.tiles % at_once, device.multiprocessors));
+  double const waves         = static_cast<double>(l.tiles) / static_cast<double>(at_once);
+  double const in_step       = static_cast<double>(l.tiles / at_once) * wave(side_by_side) +
+                         wave(divide_up(l.tiles % at_once, device.multiprocessors));
+  // Blocks soon are out of step, and waves no longer whole.
+  return waves < 1 ? in_step : (in_step + waves * wave(side_by_side)) / 2;
 }
 
 /// Output columns of a tile of many taps: all, or an even part that at most `lanes` threads take.
@@ -212,7 +223,7 @@ struct quickest_tile {
   {
     std::int64_t const group  = w.piece.rows * std::int64_t{w.layout_of(candidate).rows.phases.divisor()};
     std::int64_t const groups = divide_up(w.out.height, group);
-    for (std::int64_t g = std::min<std::int64_t>(groups, any_filter_threads / warp_size); g >= 1; --g) {
+    for (std::int64_t g = std::min<std::int64_t>(groups, 16); g >= 1; --g) {
       if (divide_up(groups, divide_up(groups, g)) != g) { continue; }  // parts would not be even
       candidate.rows = static_cast<int>(std::min(g * group, w.out.height));
       if (!w.fits(candidate)) { continue; }
@@ -224,7 +235,7 @@ struct quickest_tile {
 
 /// A tile for many taps, which is bound by multiply-adds; without images where none fits. Planes
 /// beside each other are of one channel, so that they share its filter, and as many as fill warps.
-[[nodiscard]] constexpr quickest_tile choose_for_many_taps(weighing const& w,
+[[nodiscard]] constexpr quickest_tile choose_for_many_taps(weighing const& w, bool wide,
                                                            device_facts const& device) noexcept
 {
   conv2d_problem const& p = w.problem;
@@ -232,7 +243,10 @@ struct quickest_tile {
   lattice_tile last{.images = 0};
   for (std::int64_t const lanes : {warp_size / 2, warp_size, 2 * warp_size}) {
     lattice_tile tile{.columns = part_of_row(w, lanes)};
-    if (tile.columns == w.out.width) {
+    if (tile.columns < w.out.width) {
+      // Where rows are cut, half a warp of wide pieces makes a tile about as high as it is wide.
+      if (lanes != (wide ? warp_size / 2 : warp_size)) { continue; }
+    } else {
       std::int64_t const across = w.layout_of(tile).columns.pieces(w.piece.columns);
       std::int64_t const planes = std::max<std::int64_t>(lanes / across, 1);
       std::int64_t const images = std::clamp<std::int64_t>(p.batch, 1, planes);
@@ -267,10 +281,10 @@ struct quickest_tile {
   };
   if (p.filter.height * p.filter.width >= many_taps) {
     weighing const square      = with(false, most_bytes);
-    quickest_tile const chosen = choose_for_many_taps(square, device);
-    if (any_filter_may_be_wide(p, element_bytes)) {
+    quickest_tile const chosen = choose_for_many_taps(square, false, device);
+    if (out.width >= least_wide && any_filter_may_be_wide(p, element_bytes)) {
       weighing const wide       = with(true, most_bytes);
-      quickest_tile const other = choose_for_many_taps(wide, device);
+      quickest_tile const other = choose_for_many_taps(wide, true, device);
       bool const quicker        = other.cycles < chosen.cycles * wide_must_gain;
       if (other.tile.images > 0 && (chosen.tile.images == 0 || quicker)) {
         return policy(wide, other.tile, true);

@@ -188,6 +188,20 @@ class any_filter_engine {
       }
     }
 
+    /// Reads them now and not where they are first used.
+    __device__ void stay()
+    {
+#pragma unroll
+      for (int k = 0; k < Count; ++k) {
+        if constexpr (sizeof(Sum) == 4) {
+          unsigned bits;
+          memcpy(&bits, &fours[k / 4].taps[k % 4], sizeof bits);
+          bits = opaque(bits);
+          memcpy(&fours[k / 4].taps[k % 4], &bits, sizeof bits);
+        }
+      }
+    }
+
     /// To one row of sums; from one of its columns to the next, values are Step apart.
     template <int Step, int Reads>
     __device__ void add_to(Sum (&row)[Columns], Sum const (&value)[Reads]) const
@@ -284,18 +298,23 @@ class any_filter_engine {
       Sum value[Columns + Count - 1];
 #pragma unroll
       for (int k = 0; k < Columns + Count - 1; ++k) { value[k] = at.row[k]; }
-      if (__builtin_expect(at.met == all_rows, 1)) {
+      if (Count == 8 && at.met == all_rows) {
 #pragma unroll
         for (int i = 0; i < Rows; ++i) {
           tap_run<Count>{at.four - i * 8}.template add_to<1>(sums[i], value);
         }
         return;
       }
+      tap_run<Count> own{at.four};
 #pragma unroll
       for (int i = 0; i < Rows; ++i) {
-        if ((at.met >> i & 1) != 0) {
-          tap_run<Count>{at.four - i * 8}.template add_to<1>(sums[i], value);
+        tap_run<Count> next = own;
+        if (i + 1 < Rows) {
+          next = tap_run<Count>{at.four - (i + 1) * 8};
+          next.stay();
         }
+        if ((at.met >> i & 1) != 0) { own.template add_to<1>(sums[i], value); }
+        own = next;
       }
     }
   }
