@@ -52,10 +52,10 @@ struct forced_any_filter_door {
     auto& policy        = plan.any_filter;
     policy.wide         = wide && dwconv::any_filter_may_be_wide(p, bytes);
     policy.tile         = {
-      .images   = static_cast<int>(std::min<std::int64_t>(tile.images, p.batch)),
-      .channels = static_cast<int>(std::min<std::int64_t>(tile.channels, p.output_channels())),
-      .rows     = static_cast<int>(std::min<std::int64_t>(tile.rows, out.height)),
-      .columns  = static_cast<int>(std::min<std::int64_t>(tile.columns, out.width))};
+              .images   = static_cast<int>(std::min<std::int64_t>(tile.images, p.batch)),
+              .channels = static_cast<int>(std::min<std::int64_t>(tile.channels, p.output_channels())),
+              .rows     = static_cast<int>(std::min<std::int64_t>(tile.rows, out.height)),
+              .columns  = static_cast<int>(std::min<std::int64_t>(tile.columns, out.width))};
     auto const piece = dwconv::any_filter_piece(p, bytes, policy.wide);
     dwconv::lattice_layout const layout{p, policy.tile, piece};
     policy.threads    = dwconv::any_filter_slots{layout, piece}.threads();
@@ -323,8 +323,9 @@ TEST_CASE("bias, activation and residual give what they give directly, in place 
         epilogue::bias<float>{bias.data()} | epilogue::silu{} | epilogue::residual<float>{y.data()};
       auto const plan = dwconv::make_forward_plan<float, any_or_direct>(p, 0, family);
       CHECK((plan.compiled.family == dwconv::kernel_family::direct || plan.compiled.any_filter()));
-      CHECK(
-        dwconv::run<float, any_or_direct>(plan, {x.data(), filter.data(), y.data()}, test_stream(), stages).ok());
+      CHECK(dwconv::run<float, any_or_direct>(plan, {x.data(), filter.data(), y.data()},
+                                              test_stream(), stages)
+              .ok());
       CHECK(synchronize() == cudaSuccess);
       CHECK(y.canaries_intact());
       return y.read();

@@ -17,8 +17,8 @@ namespace any_filter_tiles {
 inline constexpr std::int64_t aimed_bytes = 56 * 1024;
 inline constexpr int aimed_threads        = 128;
 /// Of a tile that is bound by multiply-adds; two of them share a multiprocessor.
-inline constexpr std::int64_t most_bytes  = 110 * 1024;
-inline constexpr int warp_size            = 32;
+inline constexpr std::int64_t most_bytes = 110 * 1024;
+inline constexpr int warp_size           = 32;
 /// How much fewer warps hide less of each other's waiting, and the cycles that a block waits for
 /// memory; from times of some hundred tiles.
 inline constexpr double few_warps = 2.5;
@@ -141,7 +141,8 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
   std::int64_t const pieces = l.rows.pieces(w.piece.rows) * l.columns.pieces(w.piece.columns);
   std::int64_t const planes = std::max<std::int64_t>(aimed_threads / pieces, 1);
   std::int64_t channels     = std::min(planes, p.output_channels());
-  std::int64_t images       = std::clamp<std::int64_t>(planes / channels, 1, std::max<std::int64_t>(p.batch, 1));
+  std::int64_t images =
+    std::clamp<std::int64_t>(planes / channels, 1, std::max<std::int64_t>(p.batch, 1));
   std::int64_t const wanted = 2 * std::int64_t{device.multiprocessors};
   for (;;) {
     if (channels > p.multiplier) { channels -= channels % p.multiplier; }
@@ -160,18 +161,18 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
 {
   lattice_layout const l = w.layout_of(tile);
   any_filter_slots const slots{l, w.piece};
-  double const warps     = slots.threads() / warp_size;
-  auto const height      = static_cast<double>(w.problem.filter.height);
-  auto const width       = static_cast<double>(w.problem.filter.width);
+  double const warps = slots.threads() / warp_size;
+  auto const height  = static_cast<double>(w.problem.filter.height);
+  auto const width   = static_cast<double>(w.problem.filter.width);
   // Instructions of a warp: multiply-adds and what it takes to read for them, a lattice row's and
   // a tap's share; and of all threads: to stage an element, to store an output.
-  double const runs      = static_cast<double>(divide_up(w.problem.filter.width, 8));
+  double const runs = static_cast<double>(divide_up(w.problem.filter.width, 8));
   // Warps whose lanes are in several places down the plane wait for those that skip no padding, and
   // meet in banks of shared memory.
-  bool const mixed     = slots.down > 1 && slots.of_row % warp_size != 0;
-  double const skipped = mixed ? 0.15 * height / static_cast<double>(w.out.height) +
+  bool const mixed       = slots.down > 1 && slots.of_row % warp_size != 0;
+  double const skipped   = mixed ? 0.15 * height / static_cast<double>(w.out.height) +
                                    0.01 * warp_size / static_cast<double>(slots.of_row)
-                               : 0;
+                                 : 0;
   double const computing = (w.piece.rows * w.piece.columns * height * width +
                             (height + w.piece.rows - 1) * (25 + runs * (w.piece.columns + 32)) +
                             height * w.piece.rows * runs * 3) *
@@ -186,10 +187,9 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
     any_filter_threads * any_filter_blocks / (std::int64_t{warp_size} * static_cast<int>(warps)));
   std::int64_t const side_by_side = std::max<std::int64_t>(room, 1);
   auto const wave                 = [&](std::int64_t blocks) {
-    double const there = static_cast<double>(blocks) * warps;
-    return blocks == 0 ? 0.0
-                       : static_cast<double>(blocks) * issued / 4 * (1 + few_warps / there) +
-                           waiting / static_cast<double>(blocks);
+    if (blocks == 0) { return 0.0; }
+    auto const number = static_cast<double>(blocks);
+    return number * issued / 4 * (1 + few_warps / (number * warps)) + waiting / number;
   };
   std::int64_t const at_once = side_by_side * device.multiprocessors;
   double const waves         = static_cast<double>(l.tiles) / static_cast<double>(at_once);
@@ -221,7 +221,8 @@ struct quickest_tile {
   constexpr void try_rows(weighing const& w, lattice_tile candidate,
                           device_facts const& device) noexcept
   {
-    std::int64_t const group  = w.piece.rows * std::int64_t{w.layout_of(candidate).rows.phases.divisor()};
+    std::int64_t const group =
+      w.piece.rows * std::int64_t{w.layout_of(candidate).rows.phases.divisor()};
     std::int64_t const groups = divide_up(w.out.height, group);
     for (std::int64_t g = std::min<std::int64_t>(groups, 16); g >= 1; --g) {
       if (divide_up(groups, divide_up(groups, g)) != g) { continue; }  // parts would not be even

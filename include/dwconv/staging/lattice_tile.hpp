@@ -34,7 +34,7 @@ struct lattice_layout {
   lattice_tile tile;
   lattice_axis rows;
   lattice_axis columns;
-  int vector = 1;                  ///< Neighbours that stay neighbours, at an address alike.
+  int vector                 = 1;  ///< Neighbours that stay neighbours, at an address alike.
   int input_channels         = 1;  ///< Most that a tile's output channels read.
   std::int64_t staged_rows   = 1;  ///< Most of one plane.
   std::int64_t phase_pitch   = 1;  ///< From one lattice of a row to the next.
@@ -79,8 +79,8 @@ struct lattice_layout {
     plane_pitch = (plane_pitch + vector - 1) / vector * vector;
     // Threads whose outputs are cut off by the tile's end may read on after the last row.
     std::int64_t const past = (piece.columns - std::int64_t{1}) * columns.step;
-    input_size = (std::max(planes * plane_pitch + past, around) + 3) / 4 * 4;
-    filter_eights = (columns.taps + 7) / 8;
+    input_size              = (std::max(planes * plane_pitch + past, around) + 3) / 4 * 4;
+    filter_eights           = (columns.taps + 7) / 8;
     // An odd number of fours: threads with filters beside each other meet different banks.
     filter_pitch  = filter_eights * rows.taps * 8 + 4;
     result_size   = std::int64_t{tile.images} * tile.channels * tile.rows * tile.columns;

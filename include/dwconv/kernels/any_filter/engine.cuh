@@ -36,8 +36,8 @@ struct any_filter_piece_place {
     at.image   = p.tile_channels.quotient(plane);
     at.channel = plane - at.image * p.tile_channels.divisor();
     at.row     = first(p.rows, p.row_lattices, p.piece.rows, down);
-    at.column  = first(p.columns, p.column_lattices, p.piece.columns,
-                       p.planes_first ? outer : inner);
+    at.column =
+      first(p.columns, p.column_lattices, p.piece.columns, p.planes_first ? outer : inner);
     at.rows    = count(p.rows, p.piece.rows, t.rows - at.row);
     at.columns = count(p.columns, p.piece.columns, t.columns - at.column);
     if (slot >= p.slots || at.image >= t.images || at.channel >= t.channels || at.columns == 0) {
@@ -122,12 +122,12 @@ struct alignas(16) any_filter_quad {
 template <typename Sum, int Rows, int Columns, bool MayStride>
 class any_filter_engine {
  public:
-  Sum const* x;       ///< Lattice element 0 of the thread's first lattice row.
-  int x_step;         ///< To the next row of its lattice.
-  Sum const* filter;  ///< Of its channel, in quads.
-  int height;         ///< Taps down.
-  int row_step;       ///< Lattice rows from one output to the next,
-  int column_step;    ///< and lattice elements.
+  Sum const* x;           ///< Lattice element 0 of the thread's first lattice row.
+  int x_step;             ///< To the next row of its lattice.
+  Sum const* filter;      ///< Of its channel, in quads.
+  int height;             ///< Taps down.
+  int row_step;           ///< Lattice rows from one output to the next,
+  int column_step;        ///< and lattice elements.
   any_filter_range rows;  ///< Lattice rows on the image,
   any_filter_range taps;  ///< and of each filter row the taps that are not all in the padding.
   Sum sums[Rows][Columns];
@@ -153,10 +153,8 @@ class any_filter_engine {
     // Shuffled, so that it stays in a register.
     int const column = shuffle(height * 8, 0);
     place at{x + warp_rows.first * x_step + warp_taps.first,
-             filter + (warp_taps.first / 8 * column + warp_rows.first * 8 + skipped),
-             column,
-             warp_rows.first,
-             0};
+             filter + (warp_taps.first / 8 * column + warp_rows.first * 8 + skipped), column,
+             warp_rows.first, 0};
     bool const strided = MayStride && (column_step != 1 || row_step != 1);
     for (; at.u < warp_rows.end; ++at.u) {
       if (rows.holds(at.u)) {
@@ -191,14 +189,13 @@ class any_filter_engine {
     /// Reads them now and not where they are first used.
     __device__ void stay()
     {
+      static_assert(sizeof(Sum) == 4);
 #pragma unroll
       for (int k = 0; k < Count; ++k) {
-        if constexpr (sizeof(Sum) == 4) {
-          unsigned bits;
-          memcpy(&bits, &fours[k / 4].taps[k % 4], sizeof bits);
-          bits = opaque(bits);
-          memcpy(&fours[k / 4].taps[k % 4], &bits, sizeof bits);
-        }
+        unsigned bits;
+        memcpy(&bits, &fours[k / 4].taps[k % 4], sizeof bits);
+        bits = opaque(bits);
+        memcpy(&fours[k / 4].taps[k % 4], &bits, sizeof bits);
       }
     }
 
@@ -217,6 +214,8 @@ class any_filter_engine {
   };
 
   static constexpr unsigned all_rows = (1u << Rows) - 1;
+  /// Whether there are registers to read the next row's taps before they are needed.
+  static constexpr bool reads_ahead = sizeof(Sum) == 4 && Rows * Columns < 50;
 
   /// Where a walk is.
   struct place {
@@ -305,16 +304,25 @@ class any_filter_engine {
         }
         return;
       }
-      tap_run<Count> own{at.four};
+      if constexpr (reads_ahead) {
+        tap_run<Count> own{at.four};
 #pragma unroll
-      for (int i = 0; i < Rows; ++i) {
-        tap_run<Count> next = own;
-        if (i + 1 < Rows) {
-          next = tap_run<Count>{at.four - (i + 1) * 8};
-          next.stay();
+        for (int i = 0; i < Rows; ++i) {
+          tap_run<Count> next = own;
+          if (i + 1 < Rows) {
+            next = tap_run<Count>{at.four - (i + 1) * 8};
+            next.stay();
+          }
+          if ((at.met >> i & 1) != 0) { own.template add_to<1>(sums[i], value); }
+          own = next;
         }
-        if ((at.met >> i & 1) != 0) { own.template add_to<1>(sums[i], value); }
-        own = next;
+      } else {
+#pragma unroll
+        for (int i = 0; i < Rows; ++i) {
+          if ((at.met >> i & 1) != 0) {
+            tap_run<Count>{at.four - i * 8}.template add_to<1>(sums[i], value);
+          }
+        }
       }
     }
   }

@@ -25,8 +25,8 @@ struct any_filter_config {
 /// Sums of one thread's outputs, over what the block has staged.
 template <typename Config>
 __device__ void any_filter_sums(typename Config::params const& p, any_filter_tile const& t,
-                                any_filter_piece_place const& at,
-                                typename Config::sum const* area, typename Config::engine& engine)
+                                any_filter_piece_place const& at, typename Config::sum const* area,
+                                typename Config::engine& engine)
 {
   auto const down   = any_filter_taps::of(p.rows, t.down, at.row, at.rows);
   auto const across = any_filter_taps::of(p.columns, t.across, at.column, 1);
@@ -44,7 +44,7 @@ __device__ void any_filter_sums(typename Config::params const& p, any_filter_til
   if (at.rows > 0 && t.across.end > t.across.first && down.first < down.end) {
     int const to_the_left = (p.piece.columns - 1) * p.columns.step;
     engine.rows           = {down.first, down.end};
-    engine.taps = {max(across.first - to_the_left, 0), min(across.end, p.columns.taps)};
+    engine.taps           = {max(across.first - to_the_left, 0), min(across.end, p.columns.taps)};
     if (engine.taps.first >= engine.taps.end) { engine.rows = {}; }
   }
   if (p.folded) {

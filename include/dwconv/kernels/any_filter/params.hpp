@@ -9,8 +9,8 @@
 
 namespace dwconv {
 
-/// How a block's threads share the elements of rows, or of planes: `lanes` threads a row, which take
-/// `length` in steps of `lanes`, several rows at a time.
+/// How a block's threads share the elements of rows, or of planes: `lanes` threads a row, which
+/// take `length` in steps of `lanes`, several rows at a time.
 struct row_split {
   int length = 1;
   int rows   = 1;  ///< At a time; threads past rows * lanes have none.
@@ -150,8 +150,8 @@ struct any_filter_params {
     planes_first = shared_out.planes_first;
     slots        = shared_out.used_of_row;
 
-    vector = layout.vector;
-    copied = any_filter_copied(tensors.x, vector);
+    vector                 = layout.vector;
+    copied                 = any_filter_copied(tensors.x, vector);
     std::int64_t const row = layout.row_pitch / copied;
     staged_row             = by(row);
     loads = {static_cast<int>(tile.images * input_channels == 1 ? row : layout.staged_rows * row),

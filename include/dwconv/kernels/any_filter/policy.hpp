@@ -29,7 +29,9 @@ inline constexpr int any_filter_blocks = 2;
 /// outweighs that two threads meet in each bank.
 [[nodiscard]] constexpr lattice_piece any_filter_sums(int element_bytes, bool wide) noexcept
 {
-  return element_bytes == 8 ? lattice_piece{4, 5} : wide ? lattice_piece{4, 14} : lattice_piece{7, 7};
+  return element_bytes == 8 ? lattice_piece{4, 5}
+         : wide             ? lattice_piece{4, 14}
+                            : lattice_piece{7, 7};
 }
 
 /// Whether a plane of y is one row, each output of one row of taps: then a thread's rows of sums
@@ -43,8 +45,8 @@ inline constexpr int any_filter_blocks = 2;
 [[nodiscard]] constexpr bool any_filter_may_be_wide(conv2d_problem const& p,
                                                     int element_bytes) noexcept
 {
-  bool const neighbours = p.dilation.height % p.stride.height == 0 &&
-                          p.dilation.width % p.stride.width == 0;
+  bool const neighbours =
+    p.dilation.height % p.stride.height == 0 && p.dilation.width % p.stride.width == 0;
   return element_bytes < 8 && neighbours && !any_filter_folds(p);
 }
 

@@ -85,15 +85,15 @@ struct any_filter_store {
   /// Whole rows of planes: of those of one channel, or else of the channels of each image.
   __device__ void many_planes(int start, int lane) const
   {
-    bool const by_image  = p.tile.channels == 1;
-    int const planes     = by_image ? t.images : t.channels;
-    int const times      = by_image ? 1 : t.images;
+    bool const by_image = p.tile.channels == 1;
+    int const planes    = by_image ? t.images : t.channels;
+    int const times     = by_image ? 1 : t.images;
     if (start >= planes) { return; }
-    int const step       = p.stores.rows;
-    int const count      = (planes - start + step - 1) / step;
-    int const from_jump  = step * p.stores.length;
-    int const places     = t.rows * p.tile.columns;
-    std::int64_t const y = p.output_plane;
+    int const step          = p.stores.rows;
+    int const count         = (planes - start + step - 1) / step;
+    int const from_jump     = step * p.stores.length;
+    int const places        = t.rows * p.tile.columns;
+    std::int64_t const y    = p.output_plane;
     std::int64_t const jump = (by_image ? p.channels : 1) * y * step;
     for (int image = 0; image < times; ++image) {
       output_coordinate first{t.image + image, t.channel, 0, 0, 0};
