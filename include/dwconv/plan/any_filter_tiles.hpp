@@ -18,7 +18,7 @@ inline constexpr std::int64_t aimed_bytes = 56 * 1024;
 inline constexpr int aimed_threads        = 128;
 /// Of a tile that is bound by multiply-adds; two of them share a multiprocessor.
 inline constexpr std::int64_t most_bytes = 110 * 1024;
-inline constexpr int warp_size           = 32;
+inline constexpr std::int64_t warp_size  = 32;
 /// How much fewer warps hide less of each other's waiting, and the cycles that a block waits for
 /// memory; from times of some hundred tiles.
 inline constexpr double few_warps = 2.5;
@@ -161,12 +161,12 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
 {
   lattice_layout const l = w.layout_of(tile);
   any_filter_slots const slots{l, w.piece};
-  double const warps = slots.threads() / warp_size;
-  auto const height  = static_cast<double>(w.problem.filter.height);
-  auto const width   = static_cast<double>(w.problem.filter.width);
+  auto const warps  = static_cast<double>(slots.threads() / warp_size);
+  auto const height = static_cast<double>(w.problem.filter.height);
+  auto const width  = static_cast<double>(w.problem.filter.width);
   // Instructions of a warp: multiply-adds and what it takes to read for them, a lattice row's and
   // a tap's share; and of all threads: to stage an element, to store an output.
-  double const runs = static_cast<double>(divide_up(w.problem.filter.width, 8));
+  double const runs = static_cast<double>(divide_up(static_cast<std::int64_t>(width), 8));
   // Warps whose lanes are in several places down the plane wait for those that skip no padding, and
   // meet in banks of shared memory.
   bool const mixed       = slots.down > 1 && slots.of_row % warp_size != 0;
@@ -242,13 +242,16 @@ struct quickest_tile {
   conv2d_problem const& p = w.problem;
   quickest_tile best;
   lattice_tile last{.images = 0};
-  for (std::int64_t const lanes : {warp_size / 2, warp_size, 2 * warp_size}) {
-    lattice_tile tile{.columns = part_of_row(w, lanes)};
+  // Where most taps are in the padding, a warp of planes: its lanes skip the same columns of taps.
+  std::int64_t const across =
+    w.layout_of({.columns = static_cast<int>(w.out.width)}).columns.pieces(w.piece.columns);
+  std::int64_t const whole = p.filter.width > w.out.width ? warp_size * across : warp_size;
+  for (std::int64_t const lanes : {warp_size / 2, warp_size, 2 * warp_size, whole}) {
+    lattice_tile tile{.columns = part_of_row(w, std::min(lanes, 2 * warp_size))};
     if (tile.columns < w.out.width) {
       // Where rows are cut, half a warp of wide pieces makes a tile about as high as it is wide.
       if (lanes != (wide ? warp_size / 2 : warp_size)) { continue; }
     } else {
-      std::int64_t const across = w.layout_of(tile).columns.pieces(w.piece.columns);
       std::int64_t const planes = std::max<std::int64_t>(lanes / across, 1);
       std::int64_t const images = std::clamp<std::int64_t>(p.batch, 1, planes);
       std::int64_t channels     = std::clamp<std::int64_t>(planes / images, 1, p.output_channels());

@@ -124,7 +124,7 @@ class any_filter_engine {
  public:
   Sum const* x;           ///< Lattice element 0 of the thread's first lattice row.
   int x_step;             ///< To the next row of its lattice.
-  Sum const* filter;      ///< Of its channel, in quads.
+  Sum const* filter;      ///< Of its channel, in eights.
   int height;             ///< Taps down.
   int row_step;           ///< Lattice rows from one output to the next,
   int column_step;        ///< and lattice elements.
