@@ -85,16 +85,24 @@ template <typename Instance, int Piece = 0, typename T, typename Epilogue>
   }
 }
 
-template <typename T, typename Epilogue>
+template <typename Config, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t launch_any_filter(forward_call<T, Epilogue> const& call)
 {
-  using config = any_filter_config<T>;
   launch_shape const shape{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
                            .block        = dim3(static_cast<unsigned>(call.plan.threads)),
                            .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};
   any_filter_params<T> const params{call.plan.problem, call.tensors, call.plan.any_filter};
-  return launch(&any_filter_forward_kernel<config, Epilogue>, shape, call.stream, params,
+  return launch(&any_filter_forward_kernel<Config, Epilogue>, shape, call.stream, params,
                 call.epilogue);
+}
+
+template <typename T, typename Epilogue>
+[[nodiscard]] cudaError_t choose_any_filter(forward_call<T, Epilogue> const& call)
+{
+  if constexpr (sizeof(T) < 8) {
+    if (call.plan.any_filter.wide) { return launch_any_filter<any_filter_config<T, true>>(call); }
+  }
+  return launch_any_filter<any_filter_config<T>>(call);
 }
 
 template <typename Config, typename T, typename Epilogue>
@@ -135,7 +143,7 @@ template <typename Instance, typename T, typename Epilogue>
   } else if constexpr (Instance::shape.slides) {
     return choose_runtime_window(call);
   } else if constexpr (Instance::family == kernel_family::window && Instance::shape.any_filter()) {
-    return launch_any_filter(call);
+    return choose_any_filter(call);
   } else if constexpr (Instance::family == kernel_family::window) {
     return choose_window_piece<Instance>(call);
   } else {

@@ -124,7 +124,7 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   }
   int const bytes                = static_cast<int>(size_in_bytes(element));
   any_filter_policy const policy = choose_any_filter_policy(p, bytes, device);
-  lattice_layout const layout{p, policy.tile, any_filter_piece(p, bytes)};
+  lattice_layout const layout{p, policy.tile, any_filter_piece(p, bytes, policy.wide)};
   if (layout.size() * any_filter_staged_bytes(bytes) > device.shared_bytes_per_block) {
     return "a tile does not fit in shared memory";
   }
@@ -252,7 +252,7 @@ constexpr void fill_any_filter(forward_plan& plan) noexcept
   int const bytes = static_cast<int>(size_in_bytes(plan.element));
   plan.any_filter = choose_any_filter_policy(plan.problem, bytes, plan.device);
   lattice_layout const layout{plan.problem, plan.any_filter.tile,
-                              any_filter_piece(plan.problem, bytes)};
+                              any_filter_piece(plan.problem, bytes, plan.any_filter.wide)};
   plan.blocks       = layout.tiles;
   plan.threads      = plan.any_filter.threads;
   plan.shared_bytes = static_cast<int>(layout.size() * any_filter_staged_bytes(bytes));
