@@ -28,54 +28,64 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t operator()() const
   {
-    if (!dwconv::toeplitz_holds_filter(problem_)) {
-      return problem_.stride.height == 1 ? by_chunks<1>() : by_chunks<0>();
-    }
-    if (problem_.stride.height == 2) {
-      switch (problem_.filter.height) {
-        case 3: return launch<3, 2, 2, 7, every_kernel>();
-        case 5: return launch<5, 2, 2, 7>();
-        default: return launch<7, 2, 2, 7, every_kernel>();
-      }
-    }
-    return dwconv::toeplitz_rows(problem_) == 7 ? held<7, true>() : held<14, every_kernel>();
+    return params_.begin == begin::even ? by_engine<begin::even>() : by_engine<begin::any>();
   }
 
  private:
+  using begin = dwconv::toeplitz_rows_begin;
+
+  template <begin Begin>
+  [[nodiscard]] cudaError_t by_engine() const
+  {
+    if (!dwconv::toeplitz_holds_filter(problem_, Begin)) {
+      return problem_.stride.height == 1 ? by_chunks<1, Begin>() : by_chunks<0, Begin>();
+    }
+    if (problem_.stride.height == 2) {
+      switch (problem_.filter.height) {
+        case 3: return launch<3, 2, 2, 7, Begin, every_kernel>();
+        case 5: return launch<5, 2, 2, 7, Begin>();
+        default: return launch<7, 2, 2, 7, Begin, every_kernel>();
+      }
+    }
+    constexpr int short_walk = Begin == begin::even ? 7 : 8;
+    return dwconv::toeplitz_rows(problem_, Begin) == 14 ? held<14, Begin, every_kernel>()
+                                                        : held<short_walk, Begin, true>();
+  }
+
   static constexpr bool every_kernel =
     std::is_same_v<Epilogue, dwconv::epilogue::identity> && Mover == dwconv::mover::newest;
 
-  template <int Rows, bool Some>
+  template <int Rows, begin Begin, bool Some>
   [[nodiscard]] cudaError_t held() const
   {
+    constexpr bool high = every_kernel && Begin == begin::even && Rows == 14;
     switch (problem_.filter.height) {
-      case 3: return launch<3, 1, 1, Rows, Some>();
-      case 5: return launch<5, 1, 1, Rows, every_kernel>();
-      case 7: return launch<7, 1, 1, Rows, Some>();
-      case 9: return launch<9, 1, 1, Rows, every_kernel>();
-      case 11: return launch<11, 1, 2, Rows, every_kernel>();
-      default: return launch<13, 1, 2, Rows, every_kernel>();
+      case 3: return launch<3, 1, 1, Rows, Begin, Some>();
+      case 5: return launch<5, 1, 1, Rows, Begin, every_kernel>();
+      case 7: return launch<7, 1, 1, Rows, Begin, Some>();
+      case 9: return launch<9, 1, 1, Rows, Begin, high>();
+      case 11: return launch<11, 1, 2, Rows, Begin, high>();
+      default: return launch<13, 1, 2, Rows, Begin, high>();
     }
   }
 
-  template <int Stride>
+  template <int Stride, begin Begin>
   [[nodiscard]] cudaError_t by_chunks() const
   {
-    switch (dwconv::toeplitz_chunks(problem_)) {
-      case 1: return launch<0, Stride, 1, 7>();
-      case 2: return launch<0, Stride, 2, 7>();
-      case 3: return launch<0, Stride, 3, 7, every_kernel>();
-      case 4: return launch<0, Stride, 4, 7, every_kernel>();
-      default: return launch<0, Stride, 5, 7, every_kernel>();
+    switch (dwconv::toeplitz_chunks(problem_, Begin)) {
+      case 1: return launch<0, Stride, 1, 7, Begin>();
+      case 2: return launch<0, Stride, 2, 7, Begin>();
+      case 3: return launch<0, Stride, 3, 7, Begin, every_kernel>();
+      default: return launch<0, Stride, 5, 7, Begin, every_kernel>();
     }
   }
 
-  template <int FilterHeight, int Stride, int Chunks, int Rows, bool Compiled = true>
+  template <int FilterHeight, int Stride, int Chunks, int Rows, begin Begin, bool Compiled = true>
   [[nodiscard]] cudaError_t launch() const
   {
     if constexpr (Compiled) {
       return launch_compiled<
-        dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Rows, Mover>>();
+        dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Rows, Begin, Mover>>();
     } else {
       return cudaErrorNotSupported;
     }

@@ -29,14 +29,22 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t operator()() const
   {
-    if (!toeplitz_holds_filter(plan_.problem)) {
-      return plan_.problem.stride.height == 1 ? by_chunks() : by_chunks_strided();
-    }
-    if (plan_.problem.stride.height == 2) { return held_strided(); }
-    return toeplitz_rows(plan_.problem) == 7 ? held<7>() : held<14>();
+    return params_.begin == toeplitz_rows_begin::even ? by_engine<toeplitz_rows_begin::even>()
+                                                      : by_engine<toeplitz_rows_begin::any>();
   }
 
  private:
+  template <toeplitz_rows_begin Begin>
+  [[nodiscard]] cudaError_t by_engine() const
+  {
+    if (!toeplitz_holds_filter(plan_.problem, Begin)) {
+      return plan_.problem.stride.height == 1 ? by_chunks<Begin>() : by_chunks_strided<Begin>();
+    }
+    if (plan_.problem.stride.height == 2) { return held_strided<Begin>(); }
+    constexpr int short_walk = Begin == toeplitz_rows_begin::even ? 7 : 8;
+    return toeplitz_rows(plan_.problem, Begin) == 14 ? held<14, Begin>() : held<short_walk, Begin>();
+  }
+
   /// Whether a kernel of this filter height and stride, zero for any, may be needed.
   [[nodiscard]] static constexpr bool named(int height, int stride) noexcept
   {
@@ -55,57 +63,63 @@ class toeplitz_launch {
       (toeplitz_block - 1) * Stride::extent.width + Taps::extent.width + 1, toeplitz_depth);
     constexpr bool low_and_odd = Taps::extent.height >= 3 && Taps::extent.height <= 7 &&
                                  Taps::extent.height % 2 == 1;
-    constexpr bool always_held =
-      low_and_odd && Stride::extent == extent2{1, 1} && most == 1;
+    constexpr bool always_held = low_and_odd && Stride::extent == extent2{1, 1} && most == 1;
     return !always_held && (chunks <= 2 || chunks <= most + 1);
   }
 
-  template <int Rows>
+  template <int Rows, toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t held() const
   {
     switch (plan_.problem.filter.height) {
-      case 3: return launch_kernel<3, 1, 1, Rows>();
-      case 5: return launch_kernel<5, 1, 1, Rows>();
-      case 7: return launch_kernel<7, 1, 1, Rows>();
-      case 9: return launch_kernel<9, 1, 1, 14>();
-      case 11: return launch_kernel<11, 1, 2, 14>();
-      case 13: return launch_kernel<13, 1, 2, 14>();
+      case 3: return launch_kernel<3, 1, 1, Rows, Begin>();
+      case 5: return launch_kernel<5, 1, 1, Rows, Begin>();
+      case 7: return launch_kernel<7, 1, 1, Rows, Begin>();
+    }
+    if constexpr (Begin == toeplitz_rows_begin::even) {
+      switch (plan_.problem.filter.height) {
+        case 9: return launch_kernel<9, 1, 1, 14, Begin>();
+        case 11: return launch_kernel<11, 1, 2, 14, Begin>();
+        case 13: return launch_kernel<13, 1, 2, 14, Begin>();
+      }
     }
     return cudaErrorInvalidValue;
   }
 
+  template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t held_strided() const
   {
     switch (plan_.problem.filter.height) {
-      case 3: return launch_kernel<3, 2, 2, 7>();
-      case 5: return launch_kernel<5, 2, 2, 7>();
-      case 7: return launch_kernel<7, 2, 2, 7>();
+      case 3: return launch_kernel<3, 2, 2, 7, Begin>();
+      case 5: return launch_kernel<5, 2, 2, 7, Begin>();
+      case 7: return launch_kernel<7, 2, 2, 7, Begin>();
     }
     return cudaErrorInvalidValue;
   }
 
+  template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t by_chunks() const
   {
-    switch (toeplitz_chunks(plan_.problem)) {
-      case 1: return launch_kernel<0, 1, 1, 7>();
-      case 2: return launch_kernel<0, 1, 2, 7>();
-      case 3: return launch_kernel<0, 1, 3, 7>();
-      case 5: return launch_kernel<0, 1, 5, 7>();
+    switch (toeplitz_chunks(plan_.problem, Begin)) {
+      case 1: return launch_kernel<0, 1, 1, 7, Begin>();
+      case 2: return launch_kernel<0, 1, 2, 7, Begin>();
+      case 3: return launch_kernel<0, 1, 3, 7, Begin>();
+      case 5: return launch_kernel<0, 1, 5, 7, Begin>();
     }
     return cudaErrorInvalidValue;
   }
 
+  template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t by_chunks_strided() const
   {
-    return toeplitz_chunks(plan_.problem) == 2 ? launch_kernel<0, 0, 2, 7>()
-                                               : launch_kernel<0, 0, 5, 7>();
+    return toeplitz_chunks(plan_.problem, Begin) == 2 ? launch_kernel<0, 0, 2, 7, Begin>()
+                                                      : launch_kernel<0, 0, 5, 7, Begin>();
   }
 
-  template <int Height, int KernelStride, int Chunks, int Rows>
+  template <int Height, int KernelStride, int Chunks, int Rows, toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t launch_kernel() const
   {
     if constexpr (named(Height, KernelStride) && (Height > 0 || named_chunks(Chunks))) {
-      using config = toeplitz_config<T, Height, KernelStride, Chunks, Rows>;
+      using config = toeplitz_config<T, Height, KernelStride, Chunks, Rows, Begin>;
       launch_shape const shape{.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
                                .block        = dim3(static_cast<unsigned>(plan_.threads)),
                                .shared_bytes = static_cast<unsigned>(plan_.shared_bytes)};

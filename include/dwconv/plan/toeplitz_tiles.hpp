@@ -55,7 +55,7 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
 [[nodiscard]] constexpr std::int64_t slots(conv2d_problem const& p,
                                            toeplitz_tile const& tile) noexcept
 {
-  return tile.images * parts(tile.rows, toeplitz_rows(p)) * parts(tile.columns, toeplitz_block);
+  return tile.images * parts(tile.rows, toeplitz_rows(p, toeplitz_begin(p))) * parts(tile.columns, toeplitz_block);
 }
 
 /// Matrix products of a tile, each the work of one warp.
@@ -78,7 +78,7 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
 constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile) noexcept
 {
   extent2 const out = output_extent(p);
-  int const walk    = toeplitz_rows(p);
+  int const walk    = toeplitz_rows(p, toeplitz_begin(p));
   tile.columns      = static_cast<int>(out.width);
   if (out.width > aim.most_columns) {
     tile.columns =
@@ -113,13 +113,16 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   // Held filters: as many images as fill the last matrix product. Large filters: as fill each with
   // slots of the same rows, so that rows in the padding are skipped.
   std::int64_t const own =
-    toeplitz_holds_filter(p) ? slots(p, tile) : parts(out.width, toeplitz_block);
+    toeplitz_holds_filter(p, toeplitz_begin(p)) ? slots(p, tile) : parts(out.width, toeplitz_block);
   std::int64_t best = 1;
   auto const idle   = [&](std::int64_t images) {
     return (parts(images * own, toeplitz_slots) * toeplitz_slots - images * own) * 64 / images;
   };
-  for (std::int64_t images = 1; images <= std::min<std::int64_t>(p.batch, toeplitz_slots);
-       ++images) {
+  // Rows of odd length begin alike in all images only where those are an even number of elements
+  // apart.
+  bool const alike = p.channels * p.input.height * p.input.width % 2 == 0;
+  std::int64_t const most = alike ? std::min<std::int64_t>(p.batch, toeplitz_slots) : 1;
+  for (std::int64_t images = 1; images <= most; ++images) {
     if (images > 1 && images * plane > aim.staged_bytes) { break; }
     if (idle(images) < idle(best)) { best = images; }
   }
@@ -129,7 +132,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   auto const uneven = [&] {
     std::int64_t const work = items(p, tile);
     return work > 2 * aim.warps || (work > aim.warps && work % aim.warps != 0) ||
-           toeplitz_layout::of(p, tile).shared_bytes() > aim.shared_bytes;
+           toeplitz_layout::shared_bytes(p, tile) > aim.shared_bytes;
   };
   while (tile.channels > 1 && uneven()) { --tile.channels; }
   // Runs of channels that begin and end where 16-byte pieces do, if there is room for several.
@@ -162,11 +165,11 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   while (tile.channels > 1 && count(p, tile) < enough) { tile.channels = (tile.channels + 1) / 2; }
   while (tile.images > 1 && count(p, tile) < enough) { tile.images = (tile.images + 1) / 2; }
   auto const fits = [&] {
-    return toeplitz_layout::of(p, tile).shared_bytes() <= device.shared_bytes_per_block;
+    return toeplitz_layout::shared_bytes(p, tile) <= device.shared_bytes_per_block;
   };
   while (tile.channels > 1 && !fits()) { --tile.channels; }
   while (tile.images > 1 && !fits()) { --tile.images; }
-  int const walk = toeplitz_rows(p);
+  int const walk = toeplitz_rows(p, toeplitz_begin(p));
   while (tile.rows > walk && !fits()) { tile.rows = (tile.rows - 1) / walk * walk; }
   std::int64_t const work   = std::max<std::int64_t>(items(p, tile), 1);
   std::int64_t const passes = parts(work, aim.warps);
@@ -205,7 +208,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
     return "a tile does not fit in shared memory";
   }
   toeplitz_policy const policy = choose_toeplitz_policy(p, device);
-  if (toeplitz_layout::of(p, policy.tile).shared_bytes() > device.shared_bytes_per_block) {
+  if (toeplitz_layout::shared_bytes(p, policy.tile) > device.shared_bytes_per_block) {
     return "a tile does not fit in shared memory";
   }
   return toeplitz_tiles::count(p, policy.tile) > INT32_MAX

@@ -22,25 +22,30 @@ struct toeplitz_span {
 /// Small filters: the whole filter in registers, the walk unrolled. Each row of windows is read
 /// once, and multiplied into every row of sums it touches; a row of sums is given to `retire` as
 /// soon as it is complete.
-template <typename T, int FilterHeight, int Stride, int Chunks, int Rows>
+///
+/// @tparam Begin Where rows of windows begin.
+template <typename T, int FilterHeight, int Stride, int Chunks, int Rows, toeplitz_rows_begin Begin>
 class held_filter_engine {
  public:
   static constexpr bool extends_filter = false;
-  using filter                         = toeplitz_held_filter<T, FilterHeight, Chunks>;
+  static constexpr auto reads          = Begin == toeplitz_rows_begin::even ? toeplitz_reads::words
+                                                                            : toeplitz_reads::in_turn;
+  using windows                        = toeplitz_windows<T, Chunks, reads>;
+  using filter = toeplitz_held_filter<T, FilterHeight, Chunks, windows::kinds>;
 
-  template <bool Realign, typename Retire>
-  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w, int,
-                              int, toeplitz_span span, Retire& retire)
+  template <typename Retire>
+  __device__ static void walk(windows& x_rows, filter const& w, int, int, toeplitz_span span,
+                              Retire& retire)
   {
     // A bit a row.
     unsigned const met =
       (~0u << min(span.first, rows_met)) & ~(~0u << min(max(span.end, 0), rows_met));
     mma_sums sums[Rows] = {};
     mma_left x[Chunks], next[Chunks];
-    take(x, windows, 0);
+    take(x, x_rows, 0);
     auto const step = [&]<int Row>(std::integral_constant<int, Row>) {
-      windows.step();
-      if constexpr (Row + 1 < rows_met) { take(next, windows, Row + 1); }
+      x_rows.step();
+      if constexpr (Row + 1 < rows_met) { take(next, x_rows, Row + 1); }
       // Saves rows in the padding; and it keeps the compiler from adding up one row of sums after
       // the other, each a chain of dependent products.
       if ((met >> Row & 1u) != 0) { multiply<Row>(sums, x, w); }
@@ -63,13 +68,11 @@ class held_filter_engine {
   /// Rows of x that a slot's outputs see.
   static constexpr int rows_met = (Rows - 1) * Stride + FilterHeight;
 
-  template <bool Realign>
-  static __device__ void take(mma_left (&x)[Chunks],
-                              toeplitz_windows<T, Chunks, Realign> const& windows, int row)
+  static __device__ void take(mma_left (&x)[Chunks], windows const& x_rows, int row)
   {
-    static_assert(rows_met <= toeplitz_windows<T, Chunks, Realign>::most_ahead);
+    static_assert(rows_met <= windows::most_ahead);
 #pragma unroll
-    for (int c = 0; c < Chunks; ++c) { x[c] = windows.at(row, c); }
+    for (int c = 0; c < Chunks; ++c) { x[c] = x_rows.at(row, c); }
   }
 
   template <int Row>
@@ -81,37 +84,44 @@ class held_filter_engine {
 #pragma unroll
       for (int r = 0; r < Rows; ++r) {
         int const kh = Row - r * Stride;
-        if (kh >= 0 && kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x[c], w.at(kh, c)); }
+        if (kh >= 0 && kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x[c], w.at(Row, kh, c)); }
       }
     }
   }
 };
 
+/// How engines read rows that meet filter rows of either kind of windows at once.
+[[nodiscard]] constexpr toeplitz_reads toeplitz_whole_rows(toeplitz_rows_begin begin) noexcept
+{
+  return begin == toeplitz_rows_begin::even ? toeplitz_reads::words : toeplitz_reads::realigned;
+}
+
 /// Large filters at stride 1: as many filter rows in registers as there are rows of sums, which
 /// take turns; each step reads one row of windows and one of the filter.
-template <typename T, int Chunks, int Rows>
+template <typename T, int Chunks, int Rows, toeplitz_rows_begin Begin>
 class sliding_filter_engine {
  public:
   static constexpr bool extends_filter = true;
+  using windows                        = toeplitz_windows<T, Chunks, toeplitz_whole_rows(Begin)>;
   using filter                         = toeplitz_band<T>;
 
-  template <bool Realign, typename Retire>
-  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w,
-                              int filter_height, int, toeplitz_span span, Retire& retire)
+  template <typename Retire>
+  __device__ static void walk(windows& x_rows, filter const& w, int filter_height, int,
+                              toeplitz_span span, Retire& retire)
   {
     mma_right held[Rows][Chunks];
     mma_sums sums[Rows] = {};
 #pragma unroll
     for (int r = 1; r < Rows; ++r) { take(held[Rows - r], w, span.first - r, filter_height); }
-    windows.skip(span.first);
+    x_rows.skip(span.first);
     for (int row = span.first; row < span.end; row += Rows) {
       // Away from the filter's ends every filter row in registers is one.
       if (row >= Rows - 1 && row + Rows <= filter_height && row + Rows <= span.end) {
-        turn<false>(windows, w, filter_height, row, span.end, held, sums);
+        turn<false>(x_rows, w, filter_height, row, span.end, held, sums);
       } else {
-        turn<true>(windows, w, filter_height, row, span.end, held, sums);
+        turn<true>(x_rows, w, filter_height, row, span.end, held, sums);
       }
-      windows.settle(Rows);
+      x_rows.settle(Rows);
     }
 #pragma unroll
     for (int r = 0; r < Rows; ++r) { retire(sums[r], r); }
@@ -128,13 +138,12 @@ class sliding_filter_engine {
   }
 
   /// `Rows` steps, after which every filter row's registers have the role they began with.
-  template <bool Checked, bool Realign>
-  static __device__ void turn(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w,
-                              int filter_height, int row, int end, mma_right (&held)[Rows][Chunks],
-                              mma_sums (&sums)[Rows])
+  template <bool Checked>
+  static __device__ void turn(windows& x_rows, filter const& w, int filter_height, int row, int end,
+                              mma_right (&held)[Rows][Chunks], mma_sums (&sums)[Rows])
   {
 #pragma unroll
-    for (int u = 0; u < Rows; ++u, windows.step()) {
+    for (int u = 0; u < Rows; ++u, x_rows.step()) {
       if (Checked && row + u >= end) { break; }
       if constexpr (Checked) {
         take(held[u], w, row + u, filter_height);
@@ -144,7 +153,7 @@ class sliding_filter_engine {
       }
 #pragma unroll
       for (int c = 0; c < Chunks; ++c) {
-        mma_left const x = windows.at(u, c);
+        mma_left const x = x_rows.at(u, c);
 #pragma unroll
         for (int r = 0; r < Rows; ++r) {
           int const kh = row + u - r;
@@ -158,28 +167,29 @@ class sliding_filter_engine {
 };
 
 /// Any filter and stride: filter rows are read from shared memory as they are met.
-template <typename T, int Chunks, int Rows>
+template <typename T, int Chunks, int Rows, toeplitz_rows_begin Begin>
 struct read_filter_engine {
   static constexpr bool extends_filter = true;
+  using windows                        = toeplitz_windows<T, Chunks, toeplitz_whole_rows(Begin)>;
   using filter                         = toeplitz_band<T>;
 
-  template <bool Realign, typename Retire>
-  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w,
-                              int filter_height, int stride, toeplitz_span span, Retire& retire)
+  template <typename Retire>
+  __device__ static void walk(windows& x_rows, filter const& w, int filter_height, int stride,
+                              toeplitz_span span, Retire& retire)
   {
     mma_sums sums[Rows] = {};
-    windows.skip(span.first);
+    x_rows.skip(span.first);
     for (int row = span.first; row < span.end; ++row) {
 #pragma unroll
       for (int c = 0; c < Chunks; ++c) {
-        mma_left const x = windows.at(0, c);
+        mma_left const x = x_rows.at(0, c);
 #pragma unroll
         for (int r = 0; r < Rows; ++r) {
           int const kh = row - r * stride;
           if (kh >= 0 && kh < filter_height) { mma_m16n8k16<T>(sums[r], x, w.at(kh, c)); }
         }
       }
-      windows.skip(1);
+      x_rows.skip(1);
     }
 #pragma unroll
     for (int r = 0; r < Rows; ++r) { retire(sums[r], r); }

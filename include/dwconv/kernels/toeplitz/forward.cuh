@@ -20,21 +20,22 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// @tparam Stride       Along both axes, or 0 for any.
 /// @tparam Chunks       Matrix products along a filter row, as `toeplitz_chunks` says.
 /// @tparam Rows         Output rows that a slot walks down, as `toeplitz_rows` says.
+/// @tparam Begin        Where rows of x and y begin.
 template <half_element T, int FilterHeight, int Stride, int Chunks, int Rows,
-          mover Mover = mover::newest>
+          toeplitz_rows_begin Begin, mover Mover = mover::newest>
 struct toeplitz_config {
-  using element_type          = T;
-  static constexpr int chunks = Chunks;
-  static constexpr int rows   = Rows;
-  static constexpr mover how  = Mover;
-  using engine =
-    std::conditional_t<FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Rows>,
-                       std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, Rows>,
-                                          read_filter_engine<T, Chunks, Rows>>>;
+  using element_type         = T;
+  static constexpr int rows  = Rows;
+  static constexpr bool even = Begin == toeplitz_rows_begin::even;
+  static constexpr mover how = Mover;
+  using engine               = std::conditional_t<
+    FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Rows, Begin>,
+    std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, Rows, Begin>,
+                       read_filter_engine<T, Chunks, Rows, Begin>>>;
   /// Where a multiprocessor has 100 KiB of shared memory, three tiles fill it.
   static constexpr bool little_shared = architecture() % 10 >= 6 || architecture() >= 120;
   static constexpr int blocks =
-    std::min(toeplitz_blocks(FilterHeight, Stride, Chunks, Rows), little_shared ? 3 : 16);
+    std::min(toeplitz_blocks(FilterHeight, Stride, Chunks, Rows, Begin), little_shared ? 3 : 16);
 };
 
 /// What the warps of a block share.
@@ -63,6 +64,23 @@ struct toeplitz_item {
   }
 };
 
+/// Where an item's windows would begin at odd addresses. The same for all its slots: they are an
+/// even number of elements apart, for walks have an even number of rows where rows have odd lengths,
+/// and so have images in memory where several share a tile.
+template <typename T>
+[[nodiscard]] __device__ toeplitz_early toeplitz_early_of(toeplitz_tile_view<T> const& view,
+                                                          toeplitz_item const& item)
+{
+  auto const& f    = view.p.frame;
+  auto const& tile = view.tile;
+  auto const begin = static_cast<int>(reinterpret_cast<std::uintptr_t>(view.staged) / sizeof(T) % 2);
+  int const row    = tile.row * f.stride_height - f.pad_top - tile.input_row;
+  int const column = tile.column * f.stride_width - f.pad_left - view.p.lead - tile.input_column;
+  int const pitch  = view.p.layout.row_pitch;
+  int const first  = begin + item.input * view.p.layout.plane_pitch + row * pitch + column;
+  return {{first & 1, (first + pitch) & 1}};
+}
+
 /// The filter of an item: in registers, or where its rows were extended.
 template <typename Config, typename T>
 __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
@@ -77,7 +95,7 @@ __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
     std::int64_t const channel =
       static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
     filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
-                f.stride_width, view.p.lead);
+                f.stride_width, view.p.lead, toeplitz_early_of(view, item));
   }
 }
 
@@ -98,13 +116,12 @@ template <int Rows, typename T>
   return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
 }
 
-/// @tparam Aligned  Rows of x and y begin at even addresses.
 /// @param view     The tile.
 /// @param item     What of it this warp computes.
 /// @param filter   Of its output channel.
 /// @param epilogue Called once per output.
 /// @param landed   Waits for the tile; called when all else is prepared.
-template <typename Config, bool Aligned, typename T, typename Epilogue, typename Landed>
+template <typename Config, typename T, typename Epilogue, typename Landed>
 __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_item const& item,
                                  typename Config::engine::filter const& filter,
                                  Epilogue const& epilogue, Landed const& landed)
@@ -112,14 +129,15 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
   auto const& [p, tile, staged, kept, filters] = view;
   auto const& g                                = p.layout;
   auto const& f                                = p.frame;
-  toeplitz_windows<T, Config::chunks, !Aligned> windows;
-  toeplitz_retire<T, Epilogue, Aligned> retire{{}, g.kept_row, f.output_width, epilogue};
+  toeplitz_early const early                   = toeplitz_early_of(view, item);
+  typename Config::engine::windows windows;
+  toeplitz_retire<T, Epilogue, Config::even> retire{{}, g.kept_row, f.output_width, epilogue};
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
     auto const slot =
       toeplitz_slot::of(p.grid, tile, item.slot + lane_index() / 4 + 8 * s, Config::rows);
     windows.place(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), g, tile, f,
-                  slot, p.lead);
+                  slot, p.lead, early);
     int const across  = slot.column + 2 * (lane_index() % 4);
     int const columns = tile.columns - across;
     output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
@@ -186,11 +204,7 @@ __global__ void __launch_bounds__(toeplitz_threads,
   block_sync();
   auto const landed = [&] { load.wait(); };
   while (index < p.grid.items && item.input < tile.channels) {
-    if (p.aligned) {
-      toeplitz_compute<Config, true>(view, item, filter, epilogue, landed);
-    } else {
-      toeplitz_compute<Config, false>(view, item, filter, epilogue, landed);
-    }
+    toeplitz_compute<Config>(view, item, filter, epilogue, landed);
     index += warps;
     item = toeplitz_item::of(p.grid, index);
     if (index < p.grid.items && item.input < tile.channels) {

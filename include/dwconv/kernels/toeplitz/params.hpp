@@ -28,7 +28,8 @@ struct toeplitz_grid {
   std::int64_t tiles;
 
   toeplitz_grid() = default;
-  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile) noexcept
+  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile,
+                          toeplitz_rows_begin begin) noexcept
     : batch{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.channels)},
       windows{parts(output_extent(p).width, tile.columns)},
@@ -38,7 +39,7 @@ struct toeplitz_grid {
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
-    slots    = blocks.divisor() * images.divisor() * parts(tile.rows, toeplitz_rows(p));
+    slots    = blocks.divisor() * images.divisor() * parts(tile.rows, toeplitz_rows(p, begin));
     matrices = divisor{parts(slots, toeplitz_slots)};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
     tiles    = geometry::divide_up(p.batch, tile.images) * groups.divisor() * strips.divisor() *
@@ -121,21 +122,26 @@ struct toeplitz_params {
   toeplitz_layout layout;
   toeplitz_grid grid;
   tile_frame frame;
-  int lead;      ///< Columns by which windows begin before the first tap.
-  bool aligned;  ///< Rows of x and y begin at even addresses and have even lengths.
+  toeplitz_rows_begin begin;
+  int lead;  ///< Columns by which windows begin before the first tap.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
                   toeplitz_policy const& policy)
     : x{tensors.x},
       filter{tensors.filter},
       y{tensors.y},
-      layout{toeplitz_layout::of(p, policy.tile)},
-      grid{p, policy.tile},
+      layout{toeplitz_layout::of(p, policy.tile, begin_of(p, tensors))},
+      grid{p, policy.tile, begin_of(p, tensors)},
       frame{p},
-      lead{toeplitz_lead(p)},
-      aligned{p.input.width % 2 == 0 && output_extent(p).width % 2 == 0 && !is_odd(tensors.x) &&
-              !is_odd(tensors.y)}
+      begin{begin_of(p, tensors)},
+      lead{toeplitz_lead(p, begin)}
   {}
+
+  [[nodiscard]] static toeplitz_rows_begin begin_of(conv2d_problem const& p,
+                                                    forward_tensors<T> const& tensors) noexcept
+  {
+    return is_odd(tensors.x) || is_odd(tensors.y) ? toeplitz_rows_begin::any : toeplitz_begin(p);
+  }
 
  private:
   [[nodiscard]] static bool is_odd(T const* address) noexcept

@@ -23,12 +23,14 @@ inline constexpr int toeplitz_threads = 128;
 /// @param stride        Along both axes.
 /// @param chunks        Matrix products along a filter row.
 /// @param rows          Output rows of a walk.
-[[nodiscard]] constexpr int toeplitz_blocks(int filter_height, int stride, int chunks,
-                                            int rows) noexcept
+/// @param begin         Where rows begin: if anywhere, two of each matrix are held.
+[[nodiscard]] constexpr int toeplitz_blocks(int filter_height, int stride, int chunks, int rows,
+                                            toeplitz_rows_begin begin) noexcept
 {
   if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
   if (filter_height > 9) { return 2; }
   if (filter_height == 9) { return 4; }
+  if (begin == toeplitz_rows_begin::any) { return stride == 1 && filter_height == 3 ? 5 : 4; }
   if (stride == 2) { return filter_height <= 5 ? 5 : 4; }
   return filter_height == 7 && rows == 7 ? 4 : 5;
 }

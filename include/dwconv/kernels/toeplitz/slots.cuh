@@ -33,20 +33,37 @@ struct toeplitz_slot {
   }
 };
 
+/// How words of two elements are read from rows of windows.
+enum class toeplitz_reads {
+  words,      ///< Windows begin at even addresses in all rows.
+  in_turn,    ///< They begin one column early where else they would begin at an odd address, which
+              ///< is so in all rows or in every second, for all slots alike; the filter is shifted.
+  realigned,  ///< They begin anywhere: each word is put together from two.
+};
+
+/// Columns by which windows begin early: in a walk's first row, and in its second. The others take
+/// turns.
+struct toeplitz_early {
+  int row[2];
+};
+
 /// A lane's two of the 16 windows of x that a matrix product takes in, walking down staged rows.
 ///
 /// Whatever lies outside the image is never looked at as a number: rows are not read, columns are
 /// masked.
-template <typename T, int Chunks, bool Realign>
+template <typename T, int Chunks, toeplitz_reads Reads>
 class toeplitz_windows {
  public:
+  /// Rows in which windows begin differently.
+  static constexpr int kinds = Reads == toeplitz_reads::in_turn ? 2 : 1;
+
   /// Rows that `at` may look ahead.
   static constexpr int most_ahead = 31;
 
   /// Slot `which` (0 or 1) of the lane. `staged` is the first staged element of its plane.
   __device__ void place(int which, T const* staged, toeplitz_layout const& g,
                         toeplitz_position const& t, tile_frame const& f, toeplitz_slot const& s,
-                        int lead)
+                        int lead, toeplitz_early const& early)
   {
     int const row    = (t.row + s.row) * f.stride_height - f.pad_top - t.input_row;
     int const column = (t.column + s.column) * f.stride_width - f.pad_left - lead - t.input_column +
@@ -57,11 +74,15 @@ class toeplitz_windows {
     from_[which] = staged + (row * pitch_ + column);
     look(which);
 #pragma unroll
-    for (int i = 0; i < 2 * Chunks; ++i) {
-      int const c     = column + i * toeplitz_depth / 2;
-      auto const last = static_cast<unsigned>(t.input_columns);
-      mask_[which][i] = (static_cast<unsigned>(c) < last ? 0x0000ffffu : 0u) |
-                        (static_cast<unsigned>(c + 1) < last ? 0xffff0000u : 0u);
+    for (int k = 0; k < kinds; ++k) {
+      early_[k] = kinds > 1 ? early.row[k] : 0;
+#pragma unroll
+      for (int i = 0; i < 2 * Chunks; ++i) {
+        int const c        = column - early_[k] + i * toeplitz_depth / 2;
+        auto const last    = static_cast<unsigned>(t.input_columns);
+        mask_[k][which][i] = (static_cast<unsigned>(c) < last ? 0x0000ffffu : 0u) |
+                             (static_cast<unsigned>(c + 1) < last ? 0xffff0000u : 0u);
+      }
     }
   }
 
@@ -94,14 +115,15 @@ class toeplitz_windows {
   /// were counted.
   [[nodiscard]] __device__ mma_left at(int ahead, int c) const
   {
+    int const k = ahead % kinds;
     mma_left a;
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
       a.r[s] = a.r[s + 2] = 0;
       if ((staged_[s] >> ahead & 1u) != 0) {
-        T const* const from = from_[s] + toeplitz_depth * c;
-        a.r[s]              = pair(from) & mask_[s][2 * c];
-        a.r[s + 2]          = pair(from + toeplitz_depth / 2) & mask_[s][2 * c + 1];
+        T const* const from = from_[s] + (toeplitz_depth * c - early_[k]);
+        a.r[s]              = pair(from) & mask_[k][s][2 * c];
+        a.r[s + 2]          = pair(from + toeplitz_depth / 2) & mask_[k][s][2 * c + 1];
       }
     }
     return a;
@@ -118,7 +140,7 @@ class toeplitz_windows {
 
   [[nodiscard]] static __device__ std::uint32_t pair(T const* from)
   {
-    if constexpr (Realign) {
+    if constexpr (Reads == toeplitz_reads::realigned) {
       auto const odd = static_cast<int>(reinterpret_cast<std::uintptr_t>(from) / sizeof(T) % 2);
       T const* const word = from - odd;
       return funnel_pair(load_pair(word), load_pair(word + 2), odd * 16);
@@ -132,7 +154,8 @@ class toeplitz_windows {
   int row_[2];
   T const* from_[2];
   unsigned staged_[2];
-  std::uint32_t mask_[2][2 * Chunks];
+  int early_[kinds];
+  std::uint32_t mask_[kinds][2][2 * Chunks];
 };
 
 DWCONV_ABI_NAMESPACE_END
