@@ -5,6 +5,7 @@
 
 #include <dwconv/device/launch.cuh>
 #include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/kernels/toeplitz/stack_forward.cuh>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/problem/static_shape.hpp>
 #include <dwconv/problem/tensors.hpp>
@@ -22,6 +23,7 @@ class toeplitz_launch {
   toeplitz_launch(forward_plan const& plan, forward_tensors<T> const& tensors, cudaStream_t stream,
                   Epilogue const& epilogue)
     : plan_{plan},
+      tensors_{tensors},
       params_{plan.problem, tensors, plan.toeplitz},
       stream_{stream},
       epilogue_{epilogue}
@@ -29,6 +31,7 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t operator()() const
   {
+    if (plan_.toeplitz.stacks) { return stacked(); }
     return params_.begin == toeplitz_rows_begin::even ? by_engine<toeplitz_rows_begin::even>()
                                                       : by_engine<toeplitz_rows_begin::any>();
   }
@@ -101,8 +104,6 @@ class toeplitz_launch {
   {
     switch (toeplitz_chunks(plan_.problem, Begin)) {
       case 1: return launch_kernel<0, 1, 1, 7, Begin>();
-      case 2: return launch_kernel<0, 1, 2, 7, Begin>();
-      case 3: return launch_kernel<0, 1, 3, 7, Begin>();
       case 5: return launch_kernel<0, 1, 5, 7, Begin>();
     }
     return cudaErrorInvalidValue;
@@ -120,17 +121,39 @@ class toeplitz_launch {
   {
     if constexpr (named(Height, KernelStride) && (Height > 0 || named_chunks(Chunks))) {
       using config = toeplitz_config<T, Height, KernelStride, Chunks, Rows, Begin>;
-      launch_shape const shape{.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
-                               .block        = dim3(static_cast<unsigned>(plan_.threads)),
-                               .shared_bytes = static_cast<unsigned>(plan_.shared_bytes)};
-      return launch(&toeplitz_forward_kernel<config, Epilogue>, shape, stream_, params_,
+      return launch(&toeplitz_forward_kernel<config, Epilogue>, shape(), stream_, params_,
                     epilogue_);
     } else {
       return cudaErrorInvalidValue;
     }
   }
 
+  [[nodiscard]] cudaError_t stacked() const
+  {
+    return toeplitz_stack::chunks(plan_.problem) == 2 ? launch_stacks<2>() : launch_stacks<3>();
+  }
+
+  template <int Chunks>
+  [[nodiscard]] cudaError_t launch_stacks() const
+  {
+    if constexpr (named(0, 1) && named_chunks(Chunks)) {
+      return launch(&toeplitz_stack_kernel<toeplitz_stack_config<T, Chunks>, Epilogue>, shape(),
+                    stream_,
+                    toeplitz_stack_params<T>{plan_.problem, tensors_, plan_.toeplitz}, epilogue_);
+    } else {
+      return cudaErrorInvalidValue;
+    }
+  }
+
+  [[nodiscard]] launch_shape shape() const
+  {
+    return {.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
+            .block        = dim3(static_cast<unsigned>(plan_.threads)),
+            .shared_bytes = static_cast<unsigned>(plan_.shared_bytes)};
+  }
+
   forward_plan const& plan_;
+  forward_tensors<T> const& tensors_;
   toeplitz_params<T> params_;
   cudaStream_t stream_;
   Epilogue const& epilogue_;

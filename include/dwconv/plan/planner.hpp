@@ -261,7 +261,7 @@ constexpr void fill_toeplitz(forward_plan& plan) noexcept
   plan.toeplitz     = choose_toeplitz_policy(plan.problem, plan.device);
   plan.blocks       = toeplitz_tiles::count(plan.problem, plan.toeplitz.tile);
   plan.threads      = plan.toeplitz.threads;
-  plan.shared_bytes = toeplitz_layout::shared_bytes(plan.problem, plan.toeplitz.tile);
+  plan.shared_bytes = toeplitz_tiles::shared_bytes(plan.problem, plan.toeplitz);
 }
 
 constexpr void fill(forward_plan& plan) noexcept

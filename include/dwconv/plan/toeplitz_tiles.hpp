@@ -141,6 +141,64 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   if (tile.channels > unit) { tile.channels -= tile.channels % unit; }
 }
 
+/// Items of a tile of stacks.
+[[nodiscard]] constexpr std::int64_t stack_items(conv2d_problem const& p,
+                                                 toeplitz_tile const& tile) noexcept
+{
+  return parts(tile.images * parts(tile.rows, toeplitz_stack_rows), toeplitz_slots) *
+         parts(tile.columns, toeplitz_stack_blocks * toeplitz_block) * tile.channels * p.multiplier;
+}
+
+/// A tile of stacks: 16 images where there are so many, since they skip the same rows, and no more
+/// of each than leaves room for a second block on the multiprocessor.
+[[nodiscard]] constexpr toeplitz_tile stack_tile(conv2d_problem const& p,
+                                                 device_facts const& device,
+                                                 aims const& aim) noexcept
+{
+  constexpr int fewest_columns = 2 * toeplitz_stack_blocks * toeplitz_block;
+  extent2 const out            = output_extent(p);
+  auto const most              = std::min(device.shared_bytes_per_block,
+                                          device.shared_bytes_per_sm / 2 - 1024);
+  toeplitz_tile tile{.images  = static_cast<int>(std::min<std::int64_t>(p.batch, toeplitz_slots)),
+                     .rows    = static_cast<int>(out.height),
+                     .columns = static_cast<int>(out.width)};
+  auto const too_large = [&] { return toeplitz_stack::of(p, tile).shared_bytes() > most; };
+  auto const narrower  = [&] {
+    tile.columns = static_cast<int>(
+      geometry::round_up(even_part(out.width, tile.columns / 2), fewest_columns / 2));
+  };
+  auto const lower = [&] {
+    tile.rows = static_cast<int>(geometry::round_up(even_part(out.height, tile.rows / 2),
+                                                    toeplitz_stack_rows));
+  };
+  while (too_large() && tile.columns >= 2 * fewest_columns) { narrower(); }
+  while (too_large() && tile.images > 4) { tile.images = (tile.images + 1) / 2; }
+  while (too_large() && tile.rows > 4 * toeplitz_stack_rows) { lower(); }
+  while (too_large() && tile.columns > fewest_columns / 2) { narrower(); }
+  while (too_large() && tile.images > 1) { tile.images = (tile.images + 1) / 2; }
+  while (too_large() && tile.rows > toeplitz_stack_rows) { lower(); }
+  tile.rows = static_cast<int>(std::min<std::int64_t>(tile.rows, out.height));
+  // Channels until every warp has an item.
+  std::int64_t const enough = 2 * device.multiprocessors;
+  if (tile.rows >= out.height && tile.columns >= out.width) {
+    while (tile.channels < p.channels && stack_items(p, tile) < aim.warps) {
+      toeplitz_tile wider = tile;
+      ++wider.channels;
+      if (toeplitz_stack::of(p, wider).shared_bytes() > most || count(p, wider) < enough) { break; }
+      tile = wider;
+    }
+  }
+  return tile;
+}
+
+/// Shared memory of a block of the tile.
+[[nodiscard]] constexpr int shared_bytes(conv2d_problem const& p,
+                                         toeplitz_policy const& policy) noexcept
+{
+  return policy.stacks ? toeplitz_stack::of(p, policy.tile).shared_bytes()
+                       : toeplitz_layout::shared_bytes(p, policy.tile);
+}
+
 }  // namespace toeplitz_tiles
 
 /// Chooses a tile. Goes by ranges, never by single sizes.
@@ -152,6 +210,16 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   extent2 const out = output_extent(p);
   toeplitz_policy policy{};
   toeplitz_tile& tile = policy.tile;
+  auto const count_threads = [&](std::int64_t work) {
+    std::int64_t const passes = parts(std::max<std::int64_t>(work, 1), aim.warps);
+    policy.threads = static_cast<int>(32 * parts(std::max<std::int64_t>(work, 1), passes));
+    return policy;
+  };
+  if (toeplitz_stacks(p)) {
+    policy.stacks = true;
+    tile          = stack_tile(p, device, aim);
+    return count_threads(stack_items(p, tile));
+  }
   toeplitz_tile const plane{.rows    = static_cast<int>(out.height),
                             .columns = static_cast<int>(out.width)};
   bool const whole = staged_bytes(p, plane) <= aim.plane_bytes && out.width <= aim.most_columns;
@@ -171,10 +239,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   while (tile.images > 1 && !fits()) { --tile.images; }
   int const walk = toeplitz_rows(p, toeplitz_begin(p));
   while (tile.rows > walk && !fits()) { tile.rows = (tile.rows - 1) / walk * walk; }
-  std::int64_t const work   = std::max<std::int64_t>(items(p, tile), 1);
-  std::int64_t const passes = parts(work, aim.warps);
-  policy.threads            = static_cast<int>(32 * parts(work, passes));
-  return policy;
+  return count_threads(items(p, tile));
 }
 
 /// Why the toeplitz family cannot take a problem, or null.
@@ -208,7 +273,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
     return "a tile does not fit in shared memory";
   }
   toeplitz_policy const policy = choose_toeplitz_policy(p, device);
-  if (toeplitz_layout::shared_bytes(p, policy.tile) > device.shared_bytes_per_block) {
+  if (toeplitz_tiles::shared_bytes(p, policy) > device.shared_bytes_per_block) {
     return "a tile does not fit in shared memory";
   }
   return toeplitz_tiles::count(p, policy.tile) > INT32_MAX

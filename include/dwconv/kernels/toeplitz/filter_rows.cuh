@@ -18,16 +18,29 @@ template <typename T>
 __device__ void extend_filter_rows(T* area, T const* filter, int count, int width,
                                    toeplitz_filter_rows const& rows)
 {
-  int const warps = static_cast<int>(blockDim.x) / warp_lanes;
-  for (int r = warp_index(); r < count; r += warps) {
-    T const* const row = filter + static_cast<std::int64_t>(r) * width;
-    auto const tap     = [&](int t) {
-      return t >= 0 && t < width ? load_read_only(row + t) : from_sum<T>(0.0f);
+  // Rows on their way at a time: one by one, each would wait for memory.
+  constexpr int at_once = 8;
+  int const warps       = static_cast<int>(blockDim.x) / warp_lanes;
+  for (int w = lane_index(); w < 2 * rows.pitch; w += warp_lanes) {
+    int const copy  = w >= rows.pitch ? 1 : 0;
+    int const first = 2 * (w - copy * rows.pitch) + copy - rows.zeros;
+    auto const tap  = [&](int r, int t) {
+      return r < count && t >= 0 && t < width
+                ? load_read_only(filter + (static_cast<std::int64_t>(r) * width + t))
+                : from_sum<T>(0.0f);
     };
-    for (int w = lane_index(); w < 2 * rows.pitch; w += warp_lanes) {
-      int const copy  = w >= rows.pitch ? 1 : 0;
-      int const first = 2 * (w - copy * rows.pitch) + copy - rows.zeros;
-      store_pair(area + 2 * (r * 2 * rows.pitch + w), pair_of(tap(first), tap(first + 1)));
+#pragma unroll 1
+    for (int r = warp_index(); r < count; r += at_once * warps) {
+      std::uint32_t words[at_once];
+#pragma unroll
+      for (int u = 0; u < at_once; ++u) {
+        words[u] = pair_of(tap(r + u * warps, first), tap(r + u * warps, first + 1));
+      }
+#pragma unroll
+      for (int u = 0; u < at_once; ++u) {
+        int const to = r + u * warps;
+        if (to < count) { store_pair(area + 2 * (to * 2 * rows.pitch + w), words[u]); }
+      }
     }
   }
 }

@@ -25,7 +25,6 @@ struct toeplitz_grid {
   divisor multiplier;
   int slots;  ///< Of an output channel of a tile.
   int items;  ///< Matrix products of a tile: what one warp computes at a time.
-  std::int64_t tiles;
 
   toeplitz_grid() = default;
   constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile,
@@ -42,8 +41,18 @@ struct toeplitz_grid {
     slots    = blocks.divisor() * images.divisor() * parts(tile.rows, toeplitz_rows(p, begin));
     matrices = divisor{parts(slots, toeplitz_slots)};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
-    tiles    = geometry::divide_up(p.batch, tile.images) * groups.divisor() * strips.divisor() *
-            windows.divisor();
+  }
+
+  /// Of stacks: slots are images and runs of rows, and an item is some blocks of 16 of them.
+  [[nodiscard]] static constexpr toeplitz_grid of_stack(conv2d_problem const& p,
+                                                        toeplitz_tile tile) noexcept
+  {
+    toeplitz_grid n{p, tile, toeplitz_rows_begin::any};
+    n.slots    = tile.images * parts(tile.rows, toeplitz_stack_rows);
+    n.matrices = divisor{parts(n.slots, toeplitz_slots)};
+    n.blocks   = divisor{parts(tile.columns, toeplitz_stack_blocks * toeplitz_block)};
+    n.items    = n.matrices.divisor() * tile.channels * n.multiplier.divisor() * n.blocks.divisor();
+    return n;
   }
 
  private:
@@ -70,9 +79,11 @@ struct toeplitz_position {
 
   /// Tile number `index`: along a row first, then down a plane, along the channels, over the
   /// images.
+  ///
+  /// @param g A toeplitz_layout or toeplitz_stack.
+  template <typename Layout>
   [[nodiscard]] static DWCONV_HOST_DEVICE constexpr toeplitz_position of(
-    toeplitz_layout const& g, toeplitz_grid const& n, tile_frame const& f,
-    std::int32_t index) noexcept
+    Layout const& g, toeplitz_grid const& n, tile_frame const& f, std::int32_t index) noexcept
   {
     std::int32_t const down  = n.windows.quotient(index);
     std::int32_t const group = n.strips.quotient(down);
@@ -91,6 +102,21 @@ struct toeplitz_position {
   }
 
  private:
+  /// Of a stack: whole halves, from a multiple of 8 on.
+  static DWCONV_HOST_DEVICE constexpr void stage(toeplitz_position& t, toeplitz_stack const& s,
+                                                 tile_frame const& f) noexcept
+  {
+    int const top    = t.row - f.pad_top;
+    int const bottom = top + t.rows - 1 + f.filter_height;
+    int const left   = t.column - s.before * toeplitz_stack::half;
+    t.input_row      = top < 0 ? 0 : top;
+    t.input_rows     = at_most(bottom, f.input_height) - t.input_row;
+    t.input_column   = left < 0 ? 0 : left;
+    t.input_columns  = at_most(s.halves * toeplitz_stack::half, f.input_width - t.input_column);
+    if (t.input_rows < 0) { t.input_row = t.input_rows = 0; }
+    if (t.input_columns < 0) { t.input_column = t.input_columns = 0; }
+  }
+
   static DWCONV_HOST_DEVICE constexpr void stage(toeplitz_position& t, toeplitz_layout const& g,
                                                  tile_frame const& f) noexcept
   {
@@ -110,6 +136,48 @@ struct toeplitz_position {
   [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int at_most(int limit, int value) noexcept
   {
     return value < limit ? value : limit;
+  }
+};
+
+/// Everything the kernel of stacks is told, by value.
+template <typename T>
+struct toeplitz_stack_params {
+  using divisor = fast_divisor<std::int32_t>;
+
+  T const* x;
+  T const* filter;
+  T* y;
+  toeplitz_stack stack;
+  toeplitz_grid grid;
+  tile_frame frame;
+  int unit;          ///< Elements that rows of x are staged by: 8, 4, 2 or 1.
+  divisor units;     ///< Of a staged row,
+  divisor rows;      ///< of a plane,
+  divisor channels;  ///< of an image.
+  bool pairs;        ///< Rows of y begin at even addresses.
+
+  toeplitz_stack_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
+                        toeplitz_policy const& policy)
+    : x{tensors.x},
+      filter{tensors.filter},
+      y{tensors.y},
+      stack{toeplitz_stack::of(p, policy.tile)},
+      grid{toeplitz_grid::of_stack(p, policy.tile)},
+      frame{p},
+      unit{unit_of(tensors.x, p.input.width)},
+      units{stack.halves * toeplitz_stack::half / unit},
+      rows{stack.rows},
+      channels{policy.tile.channels},
+      pairs{unit_of(tensors.y, output_extent(p).width) > 1}
+  {}
+
+ private:
+  /// Elements, up to 8, of which all rows have a multiple and begin at one.
+  [[nodiscard]] static int unit_of(T const* address, std::int64_t width) noexcept
+  {
+    auto const bits = reinterpret_cast<std::uintptr_t>(address) / sizeof(T) |
+                      static_cast<std::uintptr_t>(width) | 8u;
+    return static_cast<int>(bits & (~bits + 1));
   }
 };
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <dwconv/kernels/toeplitz/tile.hpp>
+#include <dwconv/kernels/toeplitz/stack.hpp>
 
 namespace dwconv {
 
 /// How one block of the toeplitz family covers the output.
 struct toeplitz_policy {
   toeplitz_tile tile;
-  int threads                                                                      = 32;
+  int threads = 32;
+  bool stacks = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
   friend constexpr bool operator==(toeplitz_policy const&, toeplitz_policy const&) = default;
 };
 

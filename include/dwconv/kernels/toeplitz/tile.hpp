@@ -129,11 +129,18 @@ struct toeplitz_filter_rows {
   [[nodiscard]] static constexpr toeplitz_filter_rows of(conv2d_problem const& p,
                                                          toeplitz_rows_begin begin) noexcept
   {
-    int const reach =
-      static_cast<int>((toeplitz_block - 1) * p.stride.width) + toeplitz_lead(p, begin);
+    return of_window(
+      static_cast<int>((toeplitz_block - 1) * p.stride.width) + toeplitz_lead(p, begin),
+      toeplitz_chunks(p, begin));
+  }
+
+  /// @param reach  Elements by which the last output's window begins after the first tap's column.
+  /// @param chunks Matrix products along a row.
+  [[nodiscard]] static constexpr toeplitz_filter_rows of_window(int reach, int chunks) noexcept
+  {
     toeplitz_filter_rows rows{};
     rows.zeros = geometry::round_up(reach, 2);
-    rows.words = (toeplitz_depth * toeplitz_chunks(p, begin) + rows.zeros) / 2;
+    rows.words = (toeplitz_depth * chunks + rows.zeros) / 2;
     rows.pitch = rows.words;
     // A warp reads about eight words of either copy at once: they keep to different banks.
     while (rows.pitch % 32 < 8 || rows.pitch % 32 > 24) { ++rows.pitch; }
