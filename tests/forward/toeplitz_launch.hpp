@@ -7,6 +7,7 @@
 #include <dwconv/device/launch.cuh>
 #include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/kernels/toeplitz/stack_forward.cuh>
 #include <dwconv/plan/toeplitz_tiles.hpp>
 
 /// Launches the toeplitz kernel compiled for a problem, without a door.
@@ -21,6 +22,7 @@ class toeplitz_launch {
                   cudaStream_t stream)
     : problem_{problem},
       policy_{policy},
+      tensors_{tensors},
       params_{problem, tensors, policy},
       epilogue_{epilogue},
       stream_{stream}
@@ -28,6 +30,10 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t operator()() const
   {
+    if (policy_.stacks) {
+      return dwconv::toeplitz_stack::chunks(problem_) == 2 ? launch_stacks<2>()
+                                                           : launch_stacks<3>();
+    }
     return params_.begin == begin::even ? by_engine<begin::even>() : by_engine<begin::any>();
   }
 
@@ -42,30 +48,28 @@ class toeplitz_launch {
     }
     if (problem_.stride.height == 2) {
       switch (problem_.filter.height) {
-        case 3: return launch<3, 2, 2, 7, Begin, every_kernel>();
-        case 5: return launch<5, 2, 2, 7, Begin>();
-        default: return launch<7, 2, 2, 7, Begin, every_kernel>();
+        case 3: return launch<3, 2, 2, Begin, every_kernel>();
+        case 5: return launch<5, 2, 2, Begin>();
+        default: return launch<7, 2, 2, Begin, every_kernel>();
       }
     }
-    constexpr int short_walk = Begin == begin::even ? 7 : 8;
-    return dwconv::toeplitz_rows(problem_, Begin) == 14 ? held<14, Begin, every_kernel>()
-                                                        : held<short_walk, Begin, true>();
+    return held<Begin>();
   }
 
   static constexpr bool every_kernel =
     std::is_same_v<Epilogue, dwconv::epilogue::identity> && Mover == dwconv::mover::newest;
 
-  template <int Rows, begin Begin, bool Some>
+  template <begin Begin>
   [[nodiscard]] cudaError_t held() const
   {
-    constexpr bool high = every_kernel && Begin == begin::even && Rows == 14;
+    constexpr bool high = every_kernel && Begin == begin::even;
     switch (problem_.filter.height) {
-      case 3: return launch<3, 1, 1, Rows, Begin, Some>();
-      case 5: return launch<5, 1, 1, Rows, Begin, every_kernel>();
-      case 7: return launch<7, 1, 1, Rows, Begin, Some>();
-      case 9: return launch<9, 1, 1, Rows, Begin, high>();
-      case 11: return launch<11, 1, 2, Rows, Begin, high>();
-      default: return launch<13, 1, 2, Rows, Begin, high>();
+      case 3: return launch<3, 1, 1, Begin>();
+      case 5: return launch<5, 1, 1, Begin, every_kernel>();
+      case 7: return launch<7, 1, 1, Begin>();
+      case 9: return launch<9, 1, 1, Begin, high>();
+      case 11: return launch<11, 1, 2, Begin, high>();
+      default: return launch<13, 1, 2, Begin, high>();
     }
   }
 
@@ -73,19 +77,18 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t by_chunks() const
   {
     switch (dwconv::toeplitz_chunks(problem_, Begin)) {
-      case 1: return launch<0, Stride, 1, 7, Begin>();
-      case 2: return launch<0, Stride, 2, 7, Begin>();
-      case 3: return launch<0, Stride, 3, 7, Begin, every_kernel>();
-      default: return launch<0, Stride, 5, 7, Begin, every_kernel>();
+      case 1: return launch<0, Stride, 1, Begin>();
+      case 2: return launch<0, Stride, 2, Begin, Stride != 1>();
+      default: return launch<0, Stride, 5, Begin, every_kernel>();
     }
   }
 
-  template <int FilterHeight, int Stride, int Chunks, int Rows, begin Begin, bool Compiled = true>
+  template <int FilterHeight, int Stride, int Chunks, begin Begin, bool Compiled = true>
   [[nodiscard]] cudaError_t launch() const
   {
     if constexpr (Compiled) {
       return launch_compiled<
-        dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Rows, Begin, Mover>>();
+        dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Begin, Mover>>();
     } else {
       return cudaErrorNotSupported;
     }
@@ -94,16 +97,31 @@ class toeplitz_launch {
   template <typename Config>
   [[nodiscard]] cudaError_t launch_compiled() const
   {
+    return dwconv::launch(&dwconv::toeplitz_forward_kernel<Config, Epilogue>, shape(), stream_,
+                          params_, epilogue_);
+  }
+
+  template <int Chunks>
+  [[nodiscard]] cudaError_t launch_stacks() const
+  {
+    using config = dwconv::toeplitz_stack_config<T, Chunks>;
+    return dwconv::launch(&dwconv::toeplitz_stack_kernel<config, Epilogue>, shape(), stream_,
+                          dwconv::toeplitz_stack_params<T>{problem_, tensors_, policy_},
+                          epilogue_);
+  }
+
+  [[nodiscard]] dwconv::launch_shape shape() const
+  {
     auto const tiles = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
-    return dwconv::launch(&dwconv::toeplitz_forward_kernel<Config, Epilogue>,
-                          {.grid         = dim3(static_cast<unsigned>(tiles)),
-                           .block        = dim3(static_cast<unsigned>(policy_.threads)),
-                           .shared_bytes = static_cast<unsigned>(params_.layout.shared_bytes())},
-                          stream_, params_, epilogue_);
+    auto const bytes = dwconv::toeplitz_tiles::shared_bytes(problem_, policy_);
+    return {.grid         = dim3(static_cast<unsigned>(tiles)),
+            .block        = dim3(static_cast<unsigned>(policy_.threads)),
+            .shared_bytes = static_cast<unsigned>(bytes)};
   }
 
   dwconv::conv2d_problem const& problem_;
   dwconv::toeplitz_policy const& policy_;
+  dwconv::forward_tensors<T> const& tensors_;
   dwconv::toeplitz_params<T> params_;
   Epilogue const& epilogue_;
   cudaStream_t stream_;

@@ -44,8 +44,7 @@ class toeplitz_launch {
       return plan_.problem.stride.height == 1 ? by_chunks<Begin>() : by_chunks_strided<Begin>();
     }
     if (plan_.problem.stride.height == 2) { return held_strided<Begin>(); }
-    constexpr int short_walk = Begin == toeplitz_rows_begin::even ? 7 : 8;
-    return toeplitz_rows(plan_.problem, Begin) == 14 ? held<14, Begin>() : held<short_walk, Begin>();
+    return held<Begin>();
   }
 
   /// Whether a kernel of this filter height and stride, zero for any, may be needed.
@@ -70,19 +69,19 @@ class toeplitz_launch {
     return !always_held && (chunks <= 2 || chunks <= most + 1);
   }
 
-  template <int Rows, toeplitz_rows_begin Begin>
+  template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t held() const
   {
     switch (plan_.problem.filter.height) {
-      case 3: return launch_kernel<3, 1, 1, Rows, Begin>();
-      case 5: return launch_kernel<5, 1, 1, Rows, Begin>();
-      case 7: return launch_kernel<7, 1, 1, Rows, Begin>();
+      case 3: return launch_kernel<3, 1, 1, Begin>();
+      case 5: return launch_kernel<5, 1, 1, Begin>();
+      case 7: return launch_kernel<7, 1, 1, Begin>();
     }
     if constexpr (Begin == toeplitz_rows_begin::even) {
       switch (plan_.problem.filter.height) {
-        case 9: return launch_kernel<9, 1, 1, 14, Begin>();
-        case 11: return launch_kernel<11, 1, 2, 14, Begin>();
-        case 13: return launch_kernel<13, 1, 2, 14, Begin>();
+        case 9: return launch_kernel<9, 1, 1, Begin>();
+        case 11: return launch_kernel<11, 1, 2, Begin>();
+        case 13: return launch_kernel<13, 1, 2, Begin>();
       }
     }
     return cudaErrorInvalidValue;
@@ -92,9 +91,9 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t held_strided() const
   {
     switch (plan_.problem.filter.height) {
-      case 3: return launch_kernel<3, 2, 2, 7, Begin>();
-      case 5: return launch_kernel<5, 2, 2, 7, Begin>();
-      case 7: return launch_kernel<7, 2, 2, 7, Begin>();
+      case 3: return launch_kernel<3, 2, 2, Begin>();
+      case 5: return launch_kernel<5, 2, 2, Begin>();
+      case 7: return launch_kernel<7, 2, 2, Begin>();
     }
     return cudaErrorInvalidValue;
   }
@@ -103,8 +102,8 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t by_chunks() const
   {
     switch (toeplitz_chunks(plan_.problem, Begin)) {
-      case 1: return launch_kernel<0, 1, 1, 7, Begin>();
-      case 5: return launch_kernel<0, 1, 5, 7, Begin>();
+      case 1: return launch_kernel<0, 1, 1, Begin>();
+      case 5: return launch_kernel<0, 1, 5, Begin>();
     }
     return cudaErrorInvalidValue;
   }
@@ -112,15 +111,15 @@ class toeplitz_launch {
   template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t by_chunks_strided() const
   {
-    return toeplitz_chunks(plan_.problem, Begin) == 2 ? launch_kernel<0, 0, 2, 7, Begin>()
-                                                      : launch_kernel<0, 0, 5, 7, Begin>();
+    return toeplitz_chunks(plan_.problem, Begin) == 2 ? launch_kernel<0, 0, 2, Begin>()
+                                                      : launch_kernel<0, 0, 5, Begin>();
   }
 
-  template <int Height, int KernelStride, int Chunks, int Rows, toeplitz_rows_begin Begin>
+  template <int Height, int KernelStride, int Chunks, toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t launch_kernel() const
   {
     if constexpr (named(Height, KernelStride) && (Height > 0 || named_chunks(Chunks))) {
-      using config = toeplitz_config<T, Height, KernelStride, Chunks, Rows, Begin>;
+      using config = toeplitz_config<T, Height, KernelStride, Chunks, Begin>;
       return launch(&toeplitz_forward_kernel<config, Epilogue>, shape(), stream_, params_,
                     epilogue_);
     } else {

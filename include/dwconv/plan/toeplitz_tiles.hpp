@@ -20,6 +20,7 @@ struct aims {
   int halo_rows;     ///< A strip has at least so many times the rows that its neighbours share.
   int shared_bytes;  ///< Most of a block with planes of several channels.
   int warps;
+  int walk;  ///< Most output rows that a slot walks down.
 };
 
 inline constexpr aims sm90{.staged_bytes = 16 * 1024,
@@ -27,7 +28,8 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
                            .most_columns = 512,
                            .halo_rows    = 4,
                            .shared_bytes = 48 * 1024,
-                           .warps        = 4};
+                           .warps        = 4,
+                           .walk         = 14};
 
 [[nodiscard]] constexpr std::int64_t parts(std::int64_t whole, std::int64_t most) noexcept
 {
@@ -51,18 +53,27 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
   return tile.images * tile.channels * rows * columns * toeplitz_element_bytes;
 }
 
-/// Slots of a tile's output channel.
-[[nodiscard]] constexpr std::int64_t slots(conv2d_problem const& p,
-                                           toeplitz_tile const& tile) noexcept
+/// Output rows of a walk, of as equal a length as can be down `rows` rows.
+[[nodiscard]] constexpr int walk_down(conv2d_problem const& p, std::int64_t rows,
+                                      aims const& aim) noexcept
 {
-  return tile.images * parts(tile.rows, toeplitz_rows(p, toeplitz_begin(p))) * parts(tile.columns, toeplitz_block);
+  if (!toeplitz_holds_filter(p, toeplitz_begin(p))) { return toeplitz_sums; }
+  std::int64_t const walk = even_part(rows, aim.walk);
+  bool const in_turn      = p.input.width % 2 != 0 && p.stride.height % 2 != 0;
+  return static_cast<int>(in_turn && walk < rows ? geometry::round_up(walk, 2) : walk);
+}
+
+/// Slots of a tile's output channel.
+[[nodiscard]] constexpr std::int64_t slots(toeplitz_tile const& tile, int walk) noexcept
+{
+  return tile.images * parts(tile.rows, walk) * parts(tile.columns, toeplitz_block);
 }
 
 /// Matrix products of a tile, each the work of one warp.
-[[nodiscard]] constexpr std::int64_t items(conv2d_problem const& p,
-                                           toeplitz_tile const& tile) noexcept
+[[nodiscard]] constexpr std::int64_t items(conv2d_problem const& p, toeplitz_tile const& tile,
+                                           int walk) noexcept
 {
-  return parts(slots(p, tile), toeplitz_slots) * tile.channels * p.multiplier;
+  return parts(slots(tile, walk), toeplitz_slots) * tile.channels * p.multiplier;
 }
 
 [[nodiscard]] constexpr std::int64_t count(conv2d_problem const& p,
@@ -78,7 +89,7 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
 constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile) noexcept
 {
   extent2 const out = output_extent(p);
-  int const walk    = toeplitz_rows(p, toeplitz_begin(p));
+  int const walk    = walk_down(p, out.height, aim);
   tile.columns      = static_cast<int>(out.width);
   if (out.width > aim.most_columns) {
     tile.columns =
@@ -110,10 +121,11 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   extent2 const out = output_extent(p);
   tile = {.rows = static_cast<int>(out.height), .columns = static_cast<int>(out.width)};
   std::int64_t const plane = staged_bytes(p, tile);
+  int const walk           = walk_down(p, out.height, aim);
   // Held filters: as many images as fill the last matrix product. Large filters: as fill each with
   // slots of the same rows, so that rows in the padding are skipped.
   std::int64_t const own =
-    toeplitz_holds_filter(p, toeplitz_begin(p)) ? slots(p, tile) : parts(out.width, toeplitz_block);
+    toeplitz_holds_filter(p, toeplitz_begin(p)) ? slots(tile, walk) : parts(out.width, toeplitz_block);
   std::int64_t best = 1;
   auto const idle   = [&](std::int64_t images) {
     return (parts(images * own, toeplitz_slots) * toeplitz_slots - images * own) * 64 / images;
@@ -130,7 +142,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   tile.channels =
     static_cast<int>(std::clamp<std::int64_t>(aim.staged_bytes / (best * plane), 1, p.channels));
   auto const uneven = [&] {
-    std::int64_t const work = items(p, tile);
+    std::int64_t const work = items(p, tile, walk);
     return work > 2 * aim.warps || (work > aim.warps && work % aim.warps != 0) ||
            toeplitz_layout::shared_bytes(p, tile) > aim.shared_bytes;
   };
@@ -217,6 +229,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   };
   if (toeplitz_stacks(p)) {
     policy.stacks = true;
+    policy.walk   = toeplitz_stack_rows;
     tile          = stack_tile(p, device, aim);
     return count_threads(stack_items(p, tile));
   }
@@ -237,9 +250,11 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   };
   while (tile.channels > 1 && !fits()) { --tile.channels; }
   while (tile.images > 1 && !fits()) { --tile.images; }
-  int const walk = toeplitz_rows(p, toeplitz_begin(p));
-  while (tile.rows > walk && !fits()) { tile.rows = (tile.rows - 1) / walk * walk; }
-  return count_threads(items(p, tile));
+  policy.walk = walk_down(p, out.height, aim);
+  while (tile.rows > policy.walk && !fits()) {
+    tile.rows = (tile.rows - 1) / policy.walk * policy.walk;
+  }
+  return count_threads(items(p, tile, policy.walk));
 }
 
 /// Why the toeplitz family cannot take a problem, or null.

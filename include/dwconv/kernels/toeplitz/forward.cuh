@@ -19,23 +19,21 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// @tparam FilterHeight Rows of the filter, held in registers; 0 for any, read from shared memory.
 /// @tparam Stride       Along both axes, or 0 for any.
 /// @tparam Chunks       Matrix products along a filter row, as `toeplitz_chunks` says.
-/// @tparam Rows         Output rows that a slot walks down, as `toeplitz_rows` says.
 /// @tparam Begin        Where rows of x and y begin.
-template <half_element T, int FilterHeight, int Stride, int Chunks, int Rows,
-          toeplitz_rows_begin Begin, mover Mover = mover::newest>
+template <half_element T, int FilterHeight, int Stride, int Chunks, toeplitz_rows_begin Begin,
+          mover Mover = mover::newest>
 struct toeplitz_config {
   using element_type         = T;
-  static constexpr int rows  = Rows;
   static constexpr bool even = Begin == toeplitz_rows_begin::even;
   static constexpr mover how = Mover;
   using engine               = std::conditional_t<
-    FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Rows, Begin>,
-    std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, Rows, Begin>,
-                       read_filter_engine<T, Chunks, Rows, Begin>>>;
+    FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Begin>,
+    std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, toeplitz_sums, Begin>,
+                       read_filter_engine<T, Chunks, toeplitz_sums, Begin>>>;
   /// Where a multiprocessor has 100 KiB of shared memory, three tiles fill it.
   static constexpr bool little_shared = architecture() % 10 >= 6 || architecture() >= 120;
   static constexpr int blocks =
-    std::min(toeplitz_blocks(FilterHeight, Stride, Chunks, Rows, Begin), little_shared ? 3 : 16);
+    std::min(toeplitz_blocks(FilterHeight, Stride, Chunks, Begin), little_shared ? 3 : 16);
 };
 
 /// What the warps of a block share.
@@ -101,7 +99,7 @@ __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
 
 /// The rows of x that an item's slots have staged. Slots are numbered down the plane, so the first
 /// and the last are the highest and the lowest.
-template <int Rows, typename T>
+template <typename T>
 [[nodiscard]] __device__ toeplitz_span toeplitz_span_of(toeplitz_tile_view<T> const& view,
                                                         int first_slot)
 {
@@ -110,9 +108,9 @@ template <int Rows, typename T>
   int const last_slot                          = min(first_slot + toeplitz_slots, n.slots) - 1;
   auto const first_row                         = [&](int slot) {
     int const run = n.images.quotient(n.blocks.quotient(slot));
-    return (tile.row + run * Rows) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
+    return (tile.row + run * p.walk) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
   };
-  int const rows_met = (Rows - 1) * p.frame.stride_height + p.frame.filter_height;
+  int const rows_met = (p.walk - 1) * p.frame.stride_height + p.frame.filter_height;
   return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
 }
 
@@ -131,11 +129,12 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
   auto const& f                                = p.frame;
   toeplitz_early const early                   = toeplitz_early_of(view, item);
   typename Config::engine::windows windows;
-  toeplitz_retire<T, Epilogue, Config::even> retire{{}, g.kept_row, f.output_width, epilogue};
+  toeplitz_retire<T, Epilogue, Config::even> retire{
+    {}, -Config::engine::early_rows, g.kept_row, f.output_width, epilogue};
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
     auto const slot =
-      toeplitz_slot::of(p.grid, tile, item.slot + lane_index() / 4 + 8 * s, Config::rows);
+      toeplitz_slot::of(p.grid, tile, item.slot + lane_index() / 4 + 8 * s, p.walk);
     windows.place(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), g, tile, f,
                   slot, p.lead, early);
     int const across  = slot.column + 2 * (lane_index() % 4);
@@ -145,12 +144,16 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
     std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
     at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
     T* const to              = kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
-                          slot.row * g.kept_row + across);
-    retire.slot[s]           = {at, to, {columns > 0 ? slot.rows : 0, columns > 1 ? slot.rows : 0}};
+                          (slot.row + retire.row) * g.kept_row + across);
+    at.row += retire.row;
+    at.offset += static_cast<std::int64_t>(retire.row) * f.output_width;
+    auto const rows = static_cast<unsigned>(max(slot.rows, 0));
+    retire.slot[s]  = {at, shared_cursor<T>{to}, {columns > 0 ? rows : 0, columns > 1 ? rows : 0}};
   }
-  toeplitz_span const span = toeplitz_span_of<Config::rows>(view, item.slot);
+  toeplitz_span const span = toeplitz_span_of(view, item.slot);
   landed();
-  Config::engine::walk(windows, filter, f.filter_height, f.stride_height, span, retire);
+  Config::engine::walk(windows, filter, f.filter_height, f.stride_height,
+                       min(p.walk, tile.rows), span, retire);
 }
 
 /// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.

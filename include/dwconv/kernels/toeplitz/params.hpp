@@ -27,8 +27,7 @@ struct toeplitz_grid {
   int items;  ///< Matrix products of a tile: what one warp computes at a time.
 
   toeplitz_grid() = default;
-  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile,
-                          toeplitz_rows_begin begin) noexcept
+  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile, int walk) noexcept
     : batch{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.channels)},
       windows{parts(output_extent(p).width, tile.columns)},
@@ -38,7 +37,7 @@ struct toeplitz_grid {
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
-    slots    = blocks.divisor() * images.divisor() * parts(tile.rows, toeplitz_rows(p, begin));
+    slots    = blocks.divisor() * images.divisor() * parts(tile.rows, walk);
     matrices = divisor{parts(slots, toeplitz_slots)};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
   }
@@ -47,7 +46,7 @@ struct toeplitz_grid {
   [[nodiscard]] static constexpr toeplitz_grid of_stack(conv2d_problem const& p,
                                                         toeplitz_tile tile) noexcept
   {
-    toeplitz_grid n{p, tile, toeplitz_rows_begin::any};
+    toeplitz_grid n{p, tile, toeplitz_stack_rows};
     n.slots    = tile.images * parts(tile.rows, toeplitz_stack_rows);
     n.matrices = divisor{parts(n.slots, toeplitz_slots)};
     n.blocks   = divisor{parts(tile.columns, toeplitz_stack_blocks * toeplitz_block)};
@@ -191,6 +190,7 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   toeplitz_rows_begin begin;
+  int walk;  ///< Output rows of a slot.
   int lead;  ///< Columns by which windows begin before the first tap.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
@@ -199,9 +199,10 @@ struct toeplitz_params {
       filter{tensors.filter},
       y{tensors.y},
       layout{toeplitz_layout::of(p, policy.tile, begin_of(p, tensors))},
-      grid{p, policy.tile, begin_of(p, tensors)},
+      grid{p, policy.tile, policy.walk},
       frame{p},
       begin{begin_of(p, tensors)},
+      walk{policy.walk},
       lead{toeplitz_lead(p, begin)}
   {}
 

@@ -161,7 +161,9 @@ class toeplitz_load {
       landed_.init(static_cast<unsigned>(dealt.warps));
       fence_barrier_init();
     }
-    if (dealt.warps > 1) { block_sync(); }
+    // A lone warp's first lane uses what it initialised itself. But the compiler lets all lanes agree
+    // on one that does, and racecheck, which takes the last one for it, wants to see them meet.
+    dealt.warps > 1 ? block_sync() : warp_sync();
     if (warp_index() >= dealt.warps) { return; }
     unsigned bytes = 0;
 #pragma unroll 1

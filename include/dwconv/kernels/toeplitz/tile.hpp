@@ -65,15 +65,6 @@ enum class toeplitz_rows_begin : std::uint8_t {
   return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
 }
 
-/// Whether a walk of 14 output rows wastes few of them.
-[[nodiscard]] constexpr bool toeplitz_walks_far(conv2d_problem const& p) noexcept
-{
-  constexpr int far          = 14;
-  std::int64_t const rows  = output_extent(p).height;
-  std::int64_t const waste = geometry::divide_up(rows, far) * far - rows;
-  return waste * 10 <= rows;
-}
-
 /// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
 /// stride; its width is known at run time. Other filters are read row by row from shared memory.
 [[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p,
@@ -88,8 +79,7 @@ enum class toeplitz_rows_begin : std::uint8_t {
     if (height >= 3 && height <= 7 && chunks == 1) { return true; }
     // Where rows begin anywhere, there are two of each matrix: too many registers for higher ones.
     if (begin == toeplitz_rows_begin::any) { return false; }
-    return (height == 9 && chunks == 1 && toeplitz_walks_far(p)) ||
-           (height >= 11 && height <= 13 && chunks == 2 && toeplitz_walks_far(p));
+    return (height == 9 && chunks == 1) || (height >= 11 && height <= 13 && chunks == 2);
   }
   return p.stride.height == 2 && height >= 3 && height <= 7 && chunks == 2;
 }
@@ -108,16 +98,9 @@ enum class toeplitz_rows_begin : std::uint8_t {
   return needed <= 2 ? 2 : 5;
 }
 
-/// Output rows that a slot walks down: 7 divides most networks' plane heights; where a walk of 14
-/// wastes few rows, its slots are found half as often. Where rows begin anywhere, walks of an even
-/// number of rows all begin alike.
-[[nodiscard]] constexpr int toeplitz_rows(conv2d_problem const& p,
-                                          toeplitz_rows_begin begin) noexcept
-{
-  bool const in_turn = toeplitz_holds_filter(p, begin) && p.stride.height == 1;
-  if (in_turn && toeplitz_walks_far(p)) { return 14; }
-  return in_turn && begin == toeplitz_rows_begin::any ? 8 : 7;
-}
+/// Output rows that a slot walks down where the filter is read from shared memory: as many as there
+/// are rows of sums in registers.
+inline constexpr int toeplitz_sums = 7;
 
 /// Filter rows in shared memory, extended by zeros on both sides, in two copies: the second begins
 /// one element later, so that a pair is an aligned word of one or the other.
