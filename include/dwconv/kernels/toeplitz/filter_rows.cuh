@@ -19,27 +19,30 @@ __device__ void extend_filter_rows(T* area, T const* filter, int count, int widt
                                    toeplitz_filter_rows const& rows)
 {
   // Rows on their way at a time: one by one, each would wait for memory.
-  constexpr int at_once = 8;
+  constexpr int at_once = 4;
   int const warps       = static_cast<int>(blockDim.x) / warp_lanes;
-  for (int w = lane_index(); w < 2 * rows.pitch; w += warp_lanes) {
-    int const copy  = w >= rows.pitch ? 1 : 0;
-    int const first = 2 * (w - copy * rows.pitch) + copy - rows.zeros;
-    auto const tap  = [&](int r, int t) {
-      return r < count && t >= 0 && t < width
-                ? load_read_only(filter + (static_cast<std::int64_t>(r) * width + t))
-                : from_sum<T>(0.0f);
-    };
+  for (int w = lane_index(); w < 2 * rows.words; w += warp_lanes) {
+    int const copy   = w >= rows.words ? 1 : 0;
+    int const word   = w - copy * rows.words;
+    int const first  = 2 * word + copy - rows.zeros;
+    bool const low   = first >= 0 && first < width;
+    bool const high  = first + 1 >= 0 && first + 1 < width;
+    T const* const x = filter + first;
+    T* const to      = area + 2 * (copy * rows.pitch + word);
 #pragma unroll 1
     for (int r = warp_index(); r < count; r += at_once * warps) {
       std::uint32_t words[at_once];
 #pragma unroll
       for (int u = 0; u < at_once; ++u) {
-        words[u] = pair_of(tap(r + u * warps, first), tap(r + u * warps, first + 1));
+        int const row    = min(r + u * warps, count - 1);
+        T const* const t = x + static_cast<std::int64_t>(row) * width;
+        words[u]         = pair_of(low ? load_read_only(t) : from_sum<T>(0.0f),
+                                   high ? load_read_only(t + 1) : from_sum<T>(0.0f));
       }
 #pragma unroll
       for (int u = 0; u < at_once; ++u) {
-        int const to = r + u * warps;
-        if (to < count) { store_pair(area + 2 * (to * 2 * rows.pitch + w), words[u]); }
+        int const row = r + u * warps;
+        if (row < count) { store_pair(to + 4 * row * rows.pitch, words[u]); }
       }
     }
   }

@@ -150,9 +150,8 @@ struct toeplitz_stack_params {
   toeplitz_grid grid;
   tile_frame frame;
   int unit;          ///< Elements that rows of x are staged by: 8, 4, 2 or 1.
-  divisor units;     ///< Of a staged row,
-  divisor rows;      ///< of a plane,
-  divisor channels;  ///< of an image.
+  divisor rows;      ///< Staged of a plane,
+  divisor channels;  ///< and of an image.
   bool pairs;        ///< Rows of y begin at even addresses.
 
   toeplitz_stack_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
@@ -164,7 +163,6 @@ struct toeplitz_stack_params {
       grid{toeplitz_grid::of_stack(p, policy.tile)},
       frame{p},
       unit{unit_of(tensors.x, p.input.width)},
-      units{stack.halves * toeplitz_stack::half / unit},
       rows{stack.rows},
       channels{policy.tile.channels},
       pairs{unit_of(tensors.y, output_extent(p).width) > 1}

@@ -70,15 +70,23 @@ class toeplitz_stack_engine {
       for (int b = 0; b < blocks; ++b) { sums_[r][b] = mma_sums{}; }
     }
 #pragma unroll
-    for (int r = 1; r < rows; ++r) { take(held_[rows - r], w, span.first - r, filter_height); }
+    for (int r = 1; r < rows; ++r) { take(held_[r - 1], w, span.first - r, filter_height); }
     x.skip(span.first);
+    // Not unrolled, though filter rows in registers could take turns then instead of moving on: so
+    // much code would wait for the instruction cache.
 #pragma unroll 1
-    for (int row = span.first; row < span.end; row += rows) {
+    for (int row = span.first; row < span.end; ++row, x.skip(1)) {
+#pragma unroll
+      for (int r = rows - 1; r > 0; --r) {
+#pragma unroll
+        for (int c = 0; c < Chunks; ++c) { held_[r][c] = held_[r - 1][c]; }
+      }
+      take(held_[0], w, row, filter_height);
       // Away from the filter's ends every filter row in registers is one.
-      if (row >= rows - 1 && row + rows <= filter_height && row + rows <= span.end) {
-        turn<false>(x, w, filter_height, row, span.end, products);
+      if (row >= rows - 1 && row < filter_height) {
+        multiply_row<false>(x, row, filter_height, products);
       } else {
-        turn<true>(x, w, filter_height, row, span.end, products);
+        multiply_row<true>(x, row, filter_height, products);
       }
     }
   }
@@ -102,28 +110,23 @@ class toeplitz_stack_engine {
     }
   }
 
-  /// `rows` steps, after which every filter row's registers have the role they began with.
+  /// The row of x with every row of the filter that it meets.
   template <bool Checked>
-  __device__ void turn(toeplitz_stack_rows_of_x<T>& x, toeplitz_band<T> const& w,
-                       int filter_height, int row, int end, unsigned products)
+  __device__ void multiply_row(toeplitz_stack_rows_of_x<T> const& x, int row, int filter_height,
+                               unsigned products)
   {
+    // Windows of even blocks are pairs that begin at even halves, of odd blocks at odd ones.
 #pragma unroll
-    for (int u = 0; u < rows; ++u, x.skip(1)) {
-      if (Checked && row + u >= end) { break; }
-      take(held_[u], w, row + u, filter_height);
-      // Windows of even blocks are pairs that begin at even halves, of odd blocks at odd ones.
+    for (int odd = 0; odd < 2; ++odd) {
+      mma_left windows[pairs];
 #pragma unroll
-      for (int odd = 0; odd < 2; ++odd) {
-        mma_left windows[pairs];
+      for (int q = 0; q < pairs; ++q) { windows[q] = x.pair(2 * q + odd); }
 #pragma unroll
-        for (int q = 0; q < pairs; ++q) { windows[q] = x.pair(2 * q + odd); }
+      for (int b = odd; b < blocks; b += 2) {
 #pragma unroll
-        for (int b = odd; b < blocks; b += 2) {
-#pragma unroll
-          for (int c = 0; c < Chunks; ++c) {
-            if ((products >> (b * Chunks + c) & 1u) != 0) {
-              multiply<Checked>(windows[b / 2 + c], row + u, u, b, c, filter_height);
-            }
+        for (int c = 0; c < Chunks; ++c) {
+          if ((products >> (b * Chunks + c) & 1u) != 0) {
+            multiply<Checked>(windows[b / 2 + c], row, b, c, filter_height);
           }
         }
       }
@@ -131,14 +134,13 @@ class toeplitz_stack_engine {
   }
 
   template <bool Checked>
-  __device__ void multiply(mma_left const& windows, int row, int turn, int b, int c,
-                           int filter_height)
+  __device__ void multiply(mma_left const& windows, int row, int b, int c, int filter_height)
   {
 #pragma unroll
     for (int r = 0; r < rows; ++r) {
       int const kh = row - r;
       if (!Checked || (kh >= 0 && kh < filter_height)) {
-        mma_m16n8k16<T>(sums_[r][b], windows, held_[(turn - r + rows) % rows][c]);
+        mma_m16n8k16<T>(sums_[r][b], windows, held_[r][c]);
       }
     }
   }

@@ -6,6 +6,7 @@
 #include <dwconv/device/async_copy.cuh>
 #include <dwconv/device/convert.cuh>
 #include <dwconv/device/vector_access.cuh>
+#include <dwconv/device/warp.cuh>
 #include <dwconv/kernels/toeplitz/params.hpp>
 
 DWCONV_ABI_NAMESPACE_BEGIN
@@ -29,23 +30,22 @@ class toeplitz_stack_load {
   __device__ void start()
   {
     switch (p_.unit) {
-      case 8: copy<8>(); break;
-      case 4: copy<4>(); break;
-      case 2: copy<2>(); break;
-      default: read(); break;
+      case 8: deal_out<8>(); break;
+      case 4: deal_out<4>(); break;
+      case 2: deal_out<2>(); break;
+      default: deal_out<1>(); break;
     }
     async_commit();
-    if (tile_.input_columns % toeplitz_stack::half != 0) { clear_ends(); }
   }
 
  private:
-  /// A unit's place in memory, null where the tile has none, and in shared memory.
+  /// A unit's place in memory and in shared memory; null where the tile has no such row.
   struct place {
     T const* from;
     T* to;
   };
 
-  [[nodiscard]] __device__ place line_of(int line) const
+  [[nodiscard]] __device__ place line_at(int line) const
   {
     int const plane   = p_.rows.quotient(line);
     int const row     = line - plane * p_.rows.divisor();
@@ -62,64 +62,63 @@ class toeplitz_stack_load {
                        row * s.halves * toeplitz_stack::half)};
   }
 
-  [[nodiscard]] __device__ place unit_at(int index) const
+  /// A warp takes as many rows at a time as it has lanes for.
+  template <int Unit>
+  __device__ void deal_out()
   {
-    int const line   = p_.units.quotient(index);
-    int const column = (index - line * p_.units.divisor()) * p_.unit;
-    place at         = line_of(line);
-    if (column >= tile_.input_columns) { at.from = nullptr; }
-    return {at.from == nullptr ? nullptr : at.from + column, at.to + column};
-  }
-
-  [[nodiscard]] __device__ int lines() const
-  {
-    return p_.rows.divisor() * p_.channels.divisor() * p_.stack.tile.images;
+    constexpr int half = toeplitz_stack::half;
+    int const units    = (tile_.input_columns + half - 1) / half * (half / Unit);
+    if (units == 0) { return; }
+    int const at_once  = max(warp_lanes / units, 1);
+    int const mine     = at_once > 1 ? lane_index() / units : 0;
+    int const warps    = static_cast<int>(blockDim.x) / warp_lanes;
+    int const lines    = mine < at_once
+                           ? p_.rows.divisor() * p_.channels.divisor() * p_.stack.tile.images
+                           : 0;
+    int const step     = warps * at_once;
+    int const first    = warp_index() * at_once + mine;
+    for (int unit = lane_index() - mine * units; unit < units; unit += warp_lanes) {
+      int const column = unit * Unit;
+      bool const there = column < tile_.input_columns;  // else zeros, behind the last column
+      if constexpr (Unit > 1) {
+        for (int line = first; line < lines; line += step) { copy<Unit>(line, column, there); }
+      } else {
+        for (int line = first; line < lines; line += at_a_time * step) {
+          read(line, step, lines, column, there);
+        }
+      }
+    }
   }
 
   template <int Unit>
-  __device__ void copy()
+  __device__ void copy(int line, int column, bool there)
   {
-    int const count = lines() * p_.units.divisor();
-    for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
-      place const at = unit_at(i);
-      if (at.from != nullptr) { async_copy<Unit * static_cast<int>(sizeof(T))>(at.to, at.from); }
+    constexpr int bytes = Unit * static_cast<int>(sizeof(T));
+    place const at      = line_at(line);
+    if (at.to != nullptr) {
+      async_copy<bytes>(at.to + column, there ? at.from + column : first_, there ? bytes : 0);
     }
   }
 
-  /// Single elements, through registers: as many on their way at a time.
-  __device__ void read()
+  /// Single elements of some rows, through registers: on their way together.
+  __device__ void read(int line, int step, int lines, int column, bool there)
   {
-    constexpr int at_once = 8;
-    int const count       = lines() * p_.units.divisor();
-    int const threads     = static_cast<int>(blockDim.x);
-#pragma unroll 1
-    for (int i = static_cast<int>(threadIdx.x); i < count; i += at_once * threads) {
-      T* to[at_once];
-      T value[at_once];
+    T* to[at_a_time];
+    T value[at_a_time];
 #pragma unroll
-      for (int u = 0; u < at_once; ++u) {
-        place const at = i + u * threads < count ? unit_at(i + u * threads) : place{};
-        to[u]          = at.from != nullptr ? at.to : nullptr;
-        value[u]       = at.from != nullptr ? load_read_only(at.from) : from_sum<T>(0.0f);
-      }
+    for (int u = 0; u < at_a_time; ++u) {
+      place const at = line + u * step < lines ? line_at(line + u * step) : place{};
+      to[u]          = at.to;
+      value[u]       = at.to != nullptr && there ? load_read_only(at.from + column)
+                                                 : from_sum<T>(0.0f);
+    }
 #pragma unroll
-      for (int u = 0; u < at_once; ++u) {
-        if (to[u] != nullptr) { *to[u] = value[u]; }
-      }
+    for (int u = 0; u < at_a_time; ++u) {
+      if (to[u] != nullptr) { to[u][column] = value[u]; }
     }
   }
 
-  /// Zeros behind the image's last column.
-  __device__ void clear_ends()
-  {
-    constexpr int half = toeplitz_stack::half;
-    int const end      = (tile_.input_columns + half - 1) / half * half;
-    for (int i = static_cast<int>(threadIdx.x); i < lines(); i += static_cast<int>(blockDim.x)) {
-      place const at = line_of(i);
-      if (at.from == nullptr) { continue; }
-      for (int c = tile_.input_columns; c < end; ++c) { at.to[c] = from_sum<T>(0.0f); }
-    }
-  }
+  static constexpr int at_a_time = 4;
 
   toeplitz_stack_params<T> const& p_;
   toeplitz_position const& tile_;
