@@ -64,6 +64,10 @@ class toeplitz_launch {
   {
     constexpr bool high = every_kernel && Begin == begin::even;
     switch (problem_.filter.height) {
+      case 1:
+        return dwconv::toeplitz_chunks(problem_, Begin) == 1
+                 ? launch<1, 1, 1, Begin>()
+                 : launch<1, 1, 2, Begin, every_kernel>();
       case 3: return launch<3, 1, 1, Begin>();
       case 5: return launch<5, 1, 1, Begin, every_kernel>();
       case 7: return launch<7, 1, 1, Begin>();

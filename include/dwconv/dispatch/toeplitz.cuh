@@ -73,6 +73,9 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t held() const
   {
     switch (plan_.problem.filter.height) {
+      case 1:
+        return toeplitz_chunks(plan_.problem, Begin) == 1 ? launch_kernel<1, 1, 1, Begin>()
+                                                          : launch_kernel<1, 1, 2, Begin>();
       case 3: return launch_kernel<3, 1, 1, Begin>();
       case 5: return launch_kernel<5, 1, 1, Begin>();
       case 7: return launch_kernel<7, 1, 1, Begin>();

@@ -203,6 +203,22 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   return tile;
 }
 
+/// A tile of a plane's only row, whole where it is not very long.
+constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
+                           toeplitz_policy& policy) noexcept
+{
+  // The 16 slots of a matrix product lie beside each other.
+  constexpr int stretch          = toeplitz_block * toeplitz_slots;
+  constexpr std::int64_t longest = 8192;
+  std::int64_t const width       = output_extent(p).width;
+  policy.stretch                 = stretch;
+  policy.tile.columns =
+    static_cast<int>(width <= longest ? width
+                                      : geometry::round_up(even_part(width, longest), stretch));
+  std::int64_t const steps = parts(policy.tile.columns, stretch);
+  policy.walk              = static_cast<int>(even_part(steps, aim.walk));
+}
+
 /// Shared memory of a block of the tile.
 [[nodiscard]] constexpr int shared_bytes(conv2d_problem const& p,
                                          toeplitz_policy const& policy) noexcept
@@ -232,6 +248,10 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
     policy.walk   = toeplitz_stack_rows;
     tile          = stack_tile(p, device, aim);
     return count_threads(stack_items(p, tile));
+  }
+  if (toeplitz_one_row(p)) {
+    stretch_row(p, aim, policy);
+    return count_threads(parts(tile.columns, policy.stretch * policy.walk) * p.multiplier);
   }
   toeplitz_tile const plane{.rows    = static_cast<int>(out.height),
                             .columns = static_cast<int>(out.width)};

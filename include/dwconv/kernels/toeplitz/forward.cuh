@@ -41,7 +41,7 @@ template <typename T>
 struct toeplitz_tile_view {
   toeplitz_params<T> const& p;
   toeplitz_position const& tile;
-  T const* staged;   ///< The tile's first element.
+  T* staged;         ///< The tile's first element.
   T* kept;           ///< Where the tile's first result is kept.
   T const* filters;  ///< Extended filter rows.
 };
@@ -74,7 +74,7 @@ template <typename T>
   auto const begin = static_cast<int>(reinterpret_cast<std::uintptr_t>(view.staged) / sizeof(T) % 2);
   int const row    = tile.row * f.stride_height - f.pad_top - tile.input_row;
   int const column = tile.column * f.stride_width - f.pad_left - view.p.lead - tile.input_column;
-  int const pitch  = view.p.layout.row_pitch;
+  int const pitch  = view.p.step_pitch();
   int const first  = begin + item.input * view.p.layout.plane_pitch + row * pitch + column;
   return {{first & 1, (first + pitch) & 1}};
 }
@@ -94,6 +94,18 @@ __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
       static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
     filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
                 f.stride_width, view.p.lead, toeplitz_early_of(view, item));
+  }
+}
+
+/// Writes zeros beside a plane's only row. What copies brought along lies there.
+template <typename T>
+__device__ void toeplitz_clear_beside(toeplitz_tile_view<T> const& view, int count)
+{
+  T* const begin = view.staged;
+  T* const end   = begin + view.tile.input_columns;
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
+    begin[-1 - i] = from_sum<T>(0.0f);
+    end[i]        = from_sum<T>(0.0f);
   }
 }
 
@@ -130,13 +142,18 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
   toeplitz_early const early                   = toeplitz_early_of(view, item);
   typename Config::engine::windows windows;
   toeplitz_retire<T, Epilogue, Config::even> retire{
-    {}, -Config::engine::early_rows, g.kept_row, f.output_width, epilogue};
+    {},
+    -Config::engine::early_rows,
+    p.stretch > 0 ? p.stretch : g.kept_row,
+    p.stretch > 0 ? 0 : 1,
+    p.stretch,
+    p.stretch > 0 ? p.stretch : f.output_width,
+    epilogue};
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
-    auto const slot =
-      toeplitz_slot::of(p.grid, tile, item.slot + lane_index() / 4 + 8 * s, p.walk);
-    windows.place(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), g, tile, f,
-                  slot, p.lead, early);
+    auto const slot = toeplitz_slot::of(p, tile, item.slot + lane_index() / 4 + 8 * s);
+    windows.place(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), p, tile,
+                  slot, early);
     int const across  = slot.column + 2 * (lane_index() % 4);
     int const columns = tile.columns - across;
     output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
@@ -147,13 +164,17 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
                           (slot.row + retire.row) * g.kept_row + across);
     at.row += retire.row;
     at.offset += static_cast<std::int64_t>(retire.row) * f.output_width;
-    auto const rows = static_cast<unsigned>(max(slot.rows, 0));
-    retire.slot[s]  = {at, shared_cursor<T>{to}, {columns > 0 ? rows : 0, columns > 1 ? rows : 0}};
+    auto const rows_of = [&](int left) {
+      int const rows = p.stretch > 0 ? min(slot.rows, (left + p.stretch - 1) / p.stretch)
+                                     : slot.rows;
+      return static_cast<unsigned>(left > 0 ? rows : 0);
+    };
+    retire.slot[s] = {at, shared_cursor<T>{to}, {rows_of(columns), rows_of(columns - 1)}};
   }
   toeplitz_span const span = toeplitz_span_of(view, item.slot);
   landed();
   Config::engine::walk(windows, filter, f.filter_height, f.stride_height,
-                       min(p.walk, tile.rows), span, retire);
+                       p.stretch > 0 ? p.walk : min(p.walk, tile.rows), span, retire);
 }
 
 /// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.
@@ -205,6 +226,11 @@ __global__ void __launch_bounds__(toeplitz_threads,
   if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
   load.settle();
   block_sync();
+  if (p.stretch > 0) {
+    load.wait();
+    toeplitz_clear_beside(view, p.layout.slack - toeplitz_layout::piece);
+    block_sync();
+  }
   auto const landed = [&] { load.wait(); };
   while (index < p.grid.items && item.input < tile.channels) {
     toeplitz_compute<Config>(view, item, filter, epilogue, landed);

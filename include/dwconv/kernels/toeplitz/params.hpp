@@ -27,17 +27,19 @@ struct toeplitz_grid {
   int items;  ///< Matrix products of a tile: what one warp computes at a time.
 
   toeplitz_grid() = default;
-  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile, int walk) noexcept
+  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile, int walk,
+                          int stretch = 0) noexcept
     : batch{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.channels)},
       windows{parts(output_extent(p).width, tile.columns)},
       strips{parts(output_extent(p).height, tile.rows)},
       groups{parts(p.channels, tile.channels)},
-      blocks{parts(tile.columns, toeplitz_block)},
+      blocks{parts(stretch > 0 ? stretch : tile.columns, toeplitz_block)},
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
-    slots    = blocks.divisor() * images.divisor() * parts(tile.rows, walk);
+    slots    = blocks.divisor() * images.divisor() *
+            (stretch > 0 ? parts(tile.columns, walk * stretch) : parts(tile.rows, walk));
     matrices = divisor{parts(slots, toeplitz_slots)};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
   }
@@ -188,7 +190,8 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   toeplitz_rows_begin begin;
-  int walk;  ///< Output rows of a slot.
+  int walk;     ///< Output rows of a slot.
+  int stretch;  ///< Columns of a step where walks go along a plane's only row, or 0.
   int lead;  ///< Columns by which windows begin before the first tap.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
@@ -197,12 +200,19 @@ struct toeplitz_params {
       filter{tensors.filter},
       y{tensors.y},
       layout{toeplitz_layout::of(p, policy.tile, begin_of(p, tensors))},
-      grid{p, policy.tile, policy.walk},
+      grid{p, policy.tile, policy.walk, policy.stretch},
       frame{p},
       begin{begin_of(p, tensors)},
       walk{policy.walk},
+      stretch{policy.stretch},
       lead{toeplitz_lead(p, begin)}
   {}
+
+  /// From one step of a walk to the next, in staged elements.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int step_pitch() const noexcept
+  {
+    return stretch > 0 ? stretch : layout.row_pitch;
+  }
 
   [[nodiscard]] static toeplitz_rows_begin begin_of(conv2d_problem const& p,
                                                     forward_tensors<T> const& tensors) noexcept

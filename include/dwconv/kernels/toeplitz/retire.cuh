@@ -27,7 +27,9 @@ struct toeplitz_retire {
   half slot[2];
   int row;  ///< The next one of every slot; not one of them where negative.
   int kept_pitch;
-  int output_width;
+  int down;    ///< Rows of y from one to the next: 1, or 0 where the walk goes along a row,
+  int across;  ///< columns,
+  int offset;  ///< and elements.
   Epilogue const& epilogue;
 
   /// Takes rows in their order.
@@ -54,8 +56,9 @@ struct toeplitz_retire {
         }
       }
       h.kept.advance(kept_pitch);
-      ++h.at.row;
-      h.at.offset += output_width;
+      h.at.row += down;
+      h.at.column += across;
+      h.at.offset += offset;
     }
     ++row;
   }

@@ -35,6 +35,7 @@ struct toeplitz_runs {
     offset o{};
     if (inner == 1) { return {run * memory_outer, run * shared_outer}; }
     // Subtracted, not divided: there are few outer ones where there are several inner ones.
+#pragma unroll 1
     for (; run >= inner; run -= inner) {
       o.memory += memory_outer;
       o.shared += shared_outer;
@@ -158,37 +159,25 @@ class toeplitz_load {
   {
     toeplitz_dealt const dealt = toeplitz_dealt::of(runs.total());
     if (threadIdx.x == 0) {
-      landed_.init(static_cast<unsigned>(dealt.warps));
+      landed_.init(static_cast<unsigned>(runs.total()));
       fence_barrier_init();
     }
-    // A lone warp's first lane uses what it initialised itself. But the compiler lets all lanes agree
-    // on one that does, and racecheck, which takes the last one for it, wants to see them meet.
+    // A lone warp's first lane uses what it initialised itself. But the compiler lets all lanes
+    // agree on one that does, and racecheck, which takes the last one for it, wants to see them
+    // meet.
     dealt.warps > 1 ? block_sync() : warp_sync();
     if (warp_index() >= dealt.warps) { return; }
-    unsigned bytes = 0;
 #pragma unroll 1
     for (int r = dealt.first; r < runs.total(); r += dealt.step) {
-      auto const run      = runs.at(r);
-      T const* const from = memory + run.memory;
-      run_cut const cut   = cut_of(from, runs.count);
-      bytes += cut.has_pieces() ? static_cast<unsigned>(cut.last - cut.first) : 0;
+      auto const run       = runs.at(r);
+      T const* const from  = memory + run.memory;
+      run_cut const cut    = cut_of(from, runs.count);
+      unsigned const bytes = cut.has_pieces() ? static_cast<unsigned>(cut.last - cut.first) *
+                                                  static_cast<unsigned>(sizeof(T))
+                                              : 0;
       copy_ends(shared + run.shared, from, runs.count, cut);
-    }
-    if (runs.total() > 1) {
-      for (int mask = warp_lanes / 2; mask > 0; mask /= 2) { bytes += shuffle_xor(bytes, mask); }
-    }
-    if (lane_index() == 0) { landed_.arrive_and_expect(bytes * static_cast<unsigned>(sizeof(T))); }
-    warp_sync();
-#pragma unroll 1
-    for (int r = dealt.first; r < runs.total(); r += dealt.step) {
-      auto const run      = runs.at(r);
-      T const* const from = memory + run.memory;
-      run_cut const cut   = cut_of(from, runs.count);
-      if (cut.has_pieces()) {
-        bulk_load(shared + run.shared + cut.first, from + cut.first,
-                  static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T)),
-                  landed_);
-      }
+      landed_.arrive_and_expect(bytes);
+      if (bytes > 0) { bulk_load(shared + run.shared + cut.first, from + cut.first, bytes, landed_); }
     }
   }
 

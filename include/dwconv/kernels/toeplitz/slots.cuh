@@ -19,17 +19,23 @@ struct toeplitz_slot {
   int rows;    ///< of so many; none where there is no such slot.
   int column;  ///< First output column.
 
-  [[nodiscard]] static __device__ toeplitz_slot of(toeplitz_grid const& n,
-                                                   toeplitz_position const& t, int index,
-                                                   int rows_per_slot)
+  template <typename T>
+  [[nodiscard]] static __device__ toeplitz_slot of(toeplitz_params<T> const& p,
+                                                   toeplitz_position const& t, int index)
   {
+    auto const& n  = p.grid;
     int const line = n.blocks.quotient(index);
     int const run  = n.images.quotient(line);
     toeplitz_slot s{};
     s.image  = line - run * n.images.divisor();
-    s.row    = run * rows_per_slot;
-    s.rows   = min(rows_per_slot, t.rows - s.row);
     s.column = (index - line * n.blocks.divisor()) * toeplitz_block;
+    if (p.stretch > 0) {
+      s.column += run * (p.walk * p.stretch);
+      s.rows = min(p.walk, (t.columns - s.column + p.stretch - 1) / p.stretch);
+    } else {
+      s.row  = run * p.walk;
+      s.rows = min(p.walk, t.rows - s.row);
+    }
     if (index >= n.slots || s.image >= t.images || s.column >= t.columns) { s.rows = 0; }
     return s;
   }
@@ -75,15 +81,15 @@ class toeplitz_windows {
   static constexpr int most_ahead = toeplitz_most_ahead;
 
   /// Slot `which` (0 or 1) of the lane. `staged` is the first staged element of its plane.
-  __device__ void place(int which, T const* staged, toeplitz_layout const& g,
-                        toeplitz_position const& t, tile_frame const& f, toeplitz_slot const& s,
-                        int lead, toeplitz_early const&)
+  __device__ void place(int which, T const* staged, toeplitz_params<T> const& p,
+                        toeplitz_position const& t, toeplitz_slot const& s, toeplitz_early const&)
   {
+    auto const& f    = p.frame;
     int const row    = (t.row + s.row) * f.stride_height - f.pad_top - t.input_row;
-    int const column = (t.column + s.column) * f.stride_width - f.pad_left - lead - t.input_column +
-                       2 * (lane_index() % 4);
+    int const column = (t.column + s.column) * f.stride_width - f.pad_left - p.lead -
+                       t.input_column + 2 * (lane_index() % 4);
     rows_        = t.input_rows;
-    pitch_       = g.row_pitch;
+    pitch_       = p.layout.row_pitch;
     row_[which]  = s.rows > 0 ? row : rows_;
     from_[which] = staged + (row * pitch_ + column);
     look(which);
@@ -165,28 +171,32 @@ class toeplitz_walk_windows {
  public:
   static constexpr int kinds = Kinds;
 
-  __device__ void place(int which, T const* staged, toeplitz_layout const& g,
-                        toeplitz_position const& t, tile_frame const& f, toeplitz_slot const& s,
-                        int lead, toeplitz_early const& early)
+  __device__ void place(int which, T const* staged, toeplitz_params<T> const& p,
+                        toeplitz_position const& t, toeplitz_slot const& s,
+                        toeplitz_early const& early)
   {
+    auto const& f    = p.frame;
     int const row    = (t.row + s.row) * f.stride_height - f.pad_top - t.input_row;
-    int const column = (t.column + s.column) * f.stride_width - f.pad_left - lead - t.input_column +
-                       2 * (lane_index() % 4);
-    rows_            = t.input_rows;
-    row_[which]      = s.rows > 0 ? row : rows_;
+    int const column = (t.column + s.column) * f.stride_width - f.pad_left - p.lead -
+                       t.input_column + 2 * (lane_index() % 4);
+    int const pitch  = p.step_pitch();
     int const before = Kinds > 1 ? early.row[0] : 0;
-    from_[which]     = shared_cursor<T>{staged + (row * g.row_pitch + column - before)};
+    // Along a plane's only row each step has its own columns: zeros were staged beside it.
+    bool const along = p.stretch > 0;
+    rows_[which]     = along ? min(s.rows, t.input_rows * s.rows) : t.input_rows;
+    row_[which]      = s.rows > 0 ? row : rows_[which];
+    from_[which]     = shared_cursor<T>{staged + (row * pitch + column - before)};
 #pragma unroll
     for (int k = 0; k < Kinds; ++k) {
       int const earlier = Kinds > 1 ? early.row[k] : 0;
-      step_[k]          = g.row_pitch + (Kinds > 1 ? early.row[k] - early.row[1 - k] : 0);
+      step_[k]          = pitch + (Kinds > 1 ? early.row[k] - early.row[1 - k] : 0);
 #pragma unroll
       for (int i = 0; i < 2 * Chunks; ++i) {
         mask_[k][which][i] =
-          toeplitz_mask(column - earlier + i * toeplitz_depth / 2, t.input_columns);
+          along ? ~0u : toeplitz_mask(column - earlier + i * toeplitz_depth / 2, t.input_columns);
       }
     }
-    staged_[which] = toeplitz_staged_ahead(row_[which], rows_);
+    staged_[which] = toeplitz_staged_ahead(row_[which], rows_[which]);
   }
 
   /// From row `Row` of the walk to the next.
@@ -203,7 +213,7 @@ class toeplitz_walk_windows {
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
       row_[s] += rows;
-      staged_[s] = toeplitz_staged_ahead(row_[s], rows_);
+      staged_[s] = toeplitz_staged_ahead(row_[s], rows_[s]);
     }
   }
 
@@ -236,7 +246,7 @@ class toeplitz_walk_windows {
     }
   }
 
-  int rows_;
+  int rows_[2];
   int row_[2];
   int step_[Kinds];
   shared_cursor<T> from_[2];

@@ -73,6 +73,7 @@ enum class toeplitz_rows_begin : std::uint8_t {
   std::int64_t const height = p.filter.height;
   int const chunks          = toeplitz_window_chunks(p, begin);
   if (height % 2 == 0 || p.stride.height != p.stride.width) { return false; }
+  if (height == 1 && p.stride.height == 1) { return chunks <= 2; }
   // Where it reaches over most of the image, rows are better skipped.
   if (height > 9 && height >= p.input.height) { return false; }
   if (p.stride.height == 1) {
@@ -101,6 +102,16 @@ enum class toeplitz_rows_begin : std::uint8_t {
 /// Output rows that a slot walks down where the filter is read from shared memory: as many as there
 /// are rows of sums in registers.
 inline constexpr int toeplitz_sums = 7;
+
+/// Whether walks go along a plane's only row.
+[[nodiscard]] constexpr bool toeplitz_one_row(conv2d_problem const& p) noexcept
+{
+  constexpr std::int64_t least_width = 256;
+  extent2 const out                  = output_extent(p);
+  return p.input.height == 1 && p.filter.height == 1 && out.height == 1 &&
+         p.stride == extent2{1, 1} && out.width >= least_width &&
+         toeplitz_window_chunks(p, toeplitz_rows_begin::any) <= 2;
+}
 
 /// Filter rows in shared memory, extended by zeros on both sides, in two copies: the second begins
 /// one element later, so that a pair is an aligned word of one or the other.
