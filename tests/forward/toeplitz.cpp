@@ -16,7 +16,8 @@ toeplitz_door<> const small_tiles{.aim = {.staged_bytes = 512,
                                           .halo_rows    = 1,
                                           .shared_bytes = 9000,
                                           .warps        = 2,
-                                          .walk         = 6}};
+                                          .walk         = 6,
+                                          .stack_height = 1}};
 
 /// Whether the filter's window fits the padded image, as a valid problem has it.
 [[nodiscard]] bool fits(conv2d_problem const& p)

@@ -82,7 +82,8 @@ class toeplitz_launch {
   {
     switch (dwconv::toeplitz_chunks(problem_, Begin)) {
       case 1: return launch<0, Stride, 1, Begin>();
-      case 2: return launch<0, Stride, 2, Begin, Stride != 1>();
+      case 2: return launch<0, Stride, 2, Begin>();
+      case 3: return launch<0, Stride, 3, Begin, every_kernel && Stride == 1>();
       default: return launch<0, Stride, 5, Begin, every_kernel>();
     }
   }

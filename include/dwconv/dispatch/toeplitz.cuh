@@ -106,6 +106,8 @@ class toeplitz_launch {
   {
     switch (toeplitz_chunks(plan_.problem, Begin)) {
       case 1: return launch_kernel<0, 1, 1, Begin>();
+      case 2: return launch_kernel<0, 1, 2, Begin>();
+      case 3: return launch_kernel<0, 1, 3, Begin>();
       case 5: return launch_kernel<0, 1, 5, Begin>();
     }
     return cudaErrorInvalidValue;

@@ -21,6 +21,7 @@ struct aims {
   int shared_bytes;  ///< Most of a block with planes of several channels.
   int warps;
   int walk;  ///< Most output rows that a slot walks down.
+  int stack_height;  ///< Least height of a filter that is computed in stacks.
 };
 
 inline constexpr aims sm90{.staged_bytes = 16 * 1024,
@@ -29,7 +30,8 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
                            .halo_rows    = 4,
                            .shared_bytes = 48 * 1024,
                            .warps        = 4,
-                           .walk         = 14};
+                           .walk         = 14,
+                           .stack_height = 14};
 
 [[nodiscard]] constexpr std::int64_t parts(std::int64_t whole, std::int64_t most) noexcept
 {
@@ -243,7 +245,7 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
     policy.threads = static_cast<int>(32 * parts(std::max<std::int64_t>(work, 1), passes));
     return policy;
   };
-  if (toeplitz_stacks(p)) {
+  if (toeplitz_stacks(p) && p.filter.height >= aim.stack_height) {
     policy.stacks = true;
     policy.walk   = toeplitz_stack_rows;
     tile          = stack_tile(p, device, aim);

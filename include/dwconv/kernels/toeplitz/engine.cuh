@@ -128,16 +128,25 @@ class sliding_filter_engine {
     mma_right held[Rows][Chunks];
     mma_sums sums[Rows] = {};
 #pragma unroll
-    for (int r = 1; r < Rows; ++r) { take(held[Rows - r], w, span.first - r, filter_height); }
+    for (int r = 1; r < Rows; ++r) { take(held[r - 1], w, span.first - r, filter_height); }
     x_rows.skip(span.first);
-    for (int row = span.first; row < span.end; row += Rows) {
-      // Away from the filter's ends every filter row in registers is one.
-      if (row >= Rows - 1 && row + Rows <= filter_height && row + Rows <= span.end) {
-        turn<false>(x_rows, w, filter_height, row, span.end, held, sums);
-      } else {
-        turn<true>(x_rows, w, filter_height, row, span.end, held, sums);
+    // Not unrolled, though filter rows in registers could take turns then instead of moving on: so
+    // much code would wait for the instruction cache.
+#pragma unroll 1
+    for (int row = span.first; row < span.end; ++row) {
+#pragma unroll
+      for (int r = Rows - 1; r > 0; --r) {
+#pragma unroll
+        for (int c = 0; c < Chunks; ++c) { held[r][c] = held[r - 1][c]; }
       }
-      x_rows.settle(Rows);
+      take(held[0], w, row, filter_height);
+#pragma unroll
+      for (int c = 0; c < Chunks; ++c) {
+        mma_left const x = x_rows.at(0, c);
+#pragma unroll
+        for (int r = 0; r < Rows; ++r) { mma_m16n8k16<T>(sums[r], x, held[r][c]); }
+      }
+      x_rows.skip(1);
     }
 #pragma unroll
     for (int r = 0; r < Rows; ++r) { retire(sums[r]); }
@@ -150,34 +159,6 @@ class sliding_filter_engine {
     for (int c = 0; c < Chunks; ++c) {
       row[c] = mma_right{};
       if (kh >= 0 && kh < filter_height) { row[c] = w.at(kh, c); }
-    }
-  }
-
-  /// `Rows` steps, after which every filter row's registers have the role they began with.
-  template <bool Checked>
-  static __device__ void turn(windows& x_rows, filter const& w, int filter_height, int row, int end,
-                              mma_right (&held)[Rows][Chunks], mma_sums (&sums)[Rows])
-  {
-#pragma unroll
-    for (int u = 0; u < Rows; ++u, x_rows.step()) {
-      if (Checked && row + u >= end) { break; }
-      if constexpr (Checked) {
-        take(held[u], w, row + u, filter_height);
-      } else {
-#pragma unroll
-        for (int c = 0; c < Chunks; ++c) { held[u][c] = w.at(row + u, c); }
-      }
-#pragma unroll
-      for (int c = 0; c < Chunks; ++c) {
-        mma_left const x = x_rows.at(u, c);
-#pragma unroll
-        for (int r = 0; r < Rows; ++r) {
-          int const kh = row + u - r;
-          if (!Checked || (kh >= 0 && kh < filter_height)) {
-            mma_m16n8k16<T>(sums[r], x, held[(u - r + Rows) % Rows][c]);
-          }
-        }
-      }
     }
   }
 };

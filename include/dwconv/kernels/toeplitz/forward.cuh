@@ -218,10 +218,15 @@ __global__ void __launch_bounds__(toeplitz_threads,
   toeplitz_item item = toeplitz_item::of(p.grid, index);
   typename engine::filter filter;
   if constexpr (engine::extends_filter) {
-    std::int64_t const filter_size = static_cast<std::int64_t>(f.filter_height) * f.filter_width;
-    extend_filter_rows(filters, p.filter + tile.channel * f.multiplier * filter_size,
-                       tile.channels * f.multiplier * f.filter_height, f.filter_width,
-                       p.layout.filter);
+    // As they are, first, behind their place.
+    T* const raw          = filters + p.layout.filter_size;
+    int const filter_size = f.filter_height * f.filter_width;
+    int const channels    = tile.channels * f.multiplier;
+    stage_filters(raw,
+                  p.filter + static_cast<std::int64_t>(tile.channel) * f.multiplier * filter_size,
+                  channels * filter_size);
+    block_sync();
+    extend_filter_rows(filters, raw, channels * f.filter_height, f.filter_width, p.layout.filter);
   }
   if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
   load.settle();

@@ -34,9 +34,8 @@ inline constexpr int toeplitz_threads = 128;
   if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
   if (filter_height > 9) { return 2; }
   if (filter_height == 9) { return 4; }
-  if (begin == toeplitz_rows_begin::any) { return stride == 1 && filter_height == 3 ? 5 : 4; }
-  if (stride == 2) { return filter_height <= 5 ? 5 : 4; }
-  return filter_height == 7 ? 4 : 5;
+  if (begin == toeplitz_rows_begin::any) { return stride == 1 && filter_height <= 5 ? 5 : 4; }
+  return stride == 2 && filter_height == 7 ? 4 : 5;
 }
 
 /// Oldest architecture with the matrix product the family is made of: m16n8k16 of half types.

@@ -33,6 +33,7 @@ struct toeplitz_stack {
   int input_size;
   toeplitz_filter_rows filter;
   int filter_size;
+  int raw_size;  ///< Of the filters as they are in memory.
 
   static constexpr int half = toeplitz_depth / 2;
 
@@ -58,6 +59,8 @@ struct toeplitz_stack {
     s.filter        = toeplitz_filter_rows::of_window(toeplitz_block - 1 + s.lead, chunks(p));
     s.filter_size   = tile.channels * static_cast<int>(p.multiplier * p.filter.height) * 4 *
                     s.filter.pitch;
+    s.raw_size = geometry::round_up(
+      tile.channels * static_cast<int>(p.multiplier * p.filter.height * p.filter.width), half);
     return s;
   }
 
@@ -71,7 +74,7 @@ struct toeplitz_stack {
 
   [[nodiscard]] constexpr int shared_bytes() const noexcept
   {
-    return (zeros + input_size + filter_size) * toeplitz_element_bytes;
+    return (zeros + input_size + filter_size + raw_size) * toeplitz_element_bytes;
   }
 };
 

@@ -46,7 +46,8 @@ class toeplitz_stack_engine {
   static constexpr int rows   = toeplitz_stack_rows;
   static constexpr int blocks = toeplitz_stack_blocks;
 
-  /// Bit `block * Chunks + c` of a mask: chunk c of that block's windows meets the image.
+  /// Bit `block * Chunks + c` of a mask: chunk c of that block's windows meets the image. Above
+  /// them, bit h: so do the halves h and h + 1 as a part of some window.
   [[nodiscard]] static __device__ unsigned products_of(int first_half, int halves, int blocks_left)
   {
     unsigned products = 0;
@@ -55,7 +56,9 @@ class toeplitz_stack_engine {
 #pragma unroll
       for (int c = 0; c < Chunks; ++c) {
         int const h = first_half + b + 2 * c;
-        if (b < blocks_left && h + 1 >= 0 && h < halves) { products |= 1u << (b * Chunks + c); }
+        if (b < blocks_left && h + 1 >= 0 && h < halves) {
+          products |= 1u << (b * Chunks + c) | 1u << (pair_bits + b + 2 * c);
+        }
       }
     }
     return products;
@@ -82,11 +85,13 @@ class toeplitz_stack_engine {
         for (int c = 0; c < Chunks; ++c) { held_[r][c] = held_[r - 1][c]; }
       }
       take(held_[0], w, row, filter_height);
-      // Away from the filter's ends every filter row in registers is one.
-      if (row >= rows - 1 && row < filter_height) {
-        multiply_row<false>(x, row, filter_height, products);
+      // Near the filter's ends some filter rows in registers are none: zeros.
+      if (row < middle) {
+        multiply_row<0, middle>(x, products);
+      } else if (row - middle >= filter_height - 1) {
+        multiply_row<middle, rows>(x, products);
       } else {
-        multiply_row<true>(x, row, filter_height, products);
+        multiply_row<0, rows>(x, products);
       }
     }
   }
@@ -100,6 +105,8 @@ class toeplitz_stack_engine {
   /// Pairs of halves that begin at every second half, and that an item's windows are made of.
   static constexpr int pairs = blocks / 2 - 1 + Chunks;
 
+  static constexpr int pair_bits = blocks * Chunks;
+
   static __device__ void take(mma_right (&row)[Chunks], toeplitz_band<T> const& w, int kh,
                               int filter_height)
   {
@@ -110,37 +117,33 @@ class toeplitz_stack_engine {
     }
   }
 
-  /// The row of x with every row of the filter that it meets.
-  template <bool Checked>
-  __device__ void multiply_row(toeplitz_stack_rows_of_x<T> const& x, int row, int filter_height,
-                               unsigned products)
+  /// Rows of sums of which those before, or from here on, may meet no filter row.
+  static constexpr int middle = (rows + 1) / 2;
+
+  /// The row of x with the rows of the filter that it meets for rows of sums from First to Last.
+  template <int First, int Last>
+  __device__ void multiply_row(toeplitz_stack_rows_of_x<T> const& x, unsigned products)
   {
     // Windows of even blocks are pairs that begin at even halves, of odd blocks at odd ones.
 #pragma unroll
     for (int odd = 0; odd < 2; ++odd) {
       mma_left windows[pairs];
 #pragma unroll
-      for (int q = 0; q < pairs; ++q) { windows[q] = x.pair(2 * q + odd); }
+      for (int q = 0; q < pairs; ++q) {
+        windows[q] = mma_left{};
+        if ((products >> (pair_bits + 2 * q + odd) & 1u) != 0) { windows[q] = x.pair(2 * q + odd); }
+      }
 #pragma unroll
       for (int b = odd; b < blocks; b += 2) {
 #pragma unroll
         for (int c = 0; c < Chunks; ++c) {
           if ((products >> (b * Chunks + c) & 1u) != 0) {
-            multiply<Checked>(windows[b / 2 + c], row, b, c, filter_height);
+#pragma unroll
+            for (int r = First; r < Last; ++r) {
+              mma_m16n8k16<T>(sums_[r][b], windows[b / 2 + c], held_[r][c]);
+            }
           }
         }
-      }
-    }
-  }
-
-  template <bool Checked>
-  __device__ void multiply(mma_left const& windows, int row, int b, int c, int filter_height)
-  {
-#pragma unroll
-    for (int r = 0; r < rows; ++r) {
-      int const kh = row - r;
-      if (!Checked || (kh >= 0 && kh < filter_height)) {
-        mma_m16n8k16<T>(sums_[r][b], windows, held_[r][c]);
       }
     }
   }

@@ -166,10 +166,13 @@ __global__ void __launch_bounds__(toeplitz_threads, epilogue::blocks_beside<Epil
   auto const tile = toeplitz_position::of(p.stack, p.grid, f, static_cast<std::int32_t>(blockIdx.x));
   toeplitz_stack_load<T>{p, tile, staged}.start();
   if (threadIdx.x < toeplitz_stack::half) { zeros[threadIdx.x] = from_sum<T>(0.0f); }
-  std::int64_t const filter_size = static_cast<std::int64_t>(f.filter_height) * f.filter_width;
-  extend_filter_rows(filters, p.filter + tile.channel * f.multiplier * filter_size,
-                     tile.channels * f.multiplier * f.filter_height, f.filter_width,
-                     p.stack.filter);
+  T* const raw          = filters + p.stack.filter_size;
+  int const filter_size = f.filter_height * f.filter_width;
+  int const channels    = tile.channels * f.multiplier;
+  stage_filters(raw, p.filter + static_cast<std::int64_t>(tile.channel) * f.multiplier * filter_size,
+                channels * filter_size);
+  block_sync();
+  extend_filter_rows(filters, raw, channels * f.filter_height, f.filter_width, p.stack.filter);
   async_wait<0>();
   block_sync();
   int const warps = static_cast<int>(blockDim.x) / warp_lanes;

@@ -162,6 +162,7 @@ struct toeplitz_layout {
   int output_size;
   toeplitz_filter_rows filter;
   int filter_size;  ///< Of all the tile's filter rows; 0 where registers hold the filter.
+  int raw_size;     ///< Of the filters as they are in memory; the same.
 
   static constexpr int piece = copy_bytes / toeplitz_element_bytes;
 
@@ -208,16 +209,17 @@ struct toeplitz_layout {
     g.output_size = geometry::round_up(tile.images * g.kept_image + 2 * piece, 64);
 
     g.filter      = toeplitz_filter_rows::of(p, begin);
-    g.filter_size = toeplitz_holds_filter(p, begin)
-                      ? 0
-                      : planes * static_cast<int>(p.filter.height) * 4 * g.filter.pitch;
+    if (!toeplitz_holds_filter(p, begin)) {
+      g.filter_size = planes * static_cast<int>(p.filter.height) * 4 * g.filter.pitch;
+      g.raw_size    = planes * static_cast<int>(p.filter.height * p.filter.width);
+    }
     return g;
   }
 
   /// Dynamic shared memory of a block: a barrier, then the areas.
   [[nodiscard]] constexpr int shared_bytes() const noexcept
   {
-    return 128 + (input_size + output_size + filter_size) * toeplitz_element_bytes;
+    return 128 + (input_size + output_size + filter_size + raw_size) * toeplitz_element_bytes;
   }
 
   /// Enough for tensors that begin anywhere: what is planned does not know them.
