@@ -209,15 +209,12 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
 constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
                            toeplitz_policy& policy) noexcept
 {
-  // The 16 slots of a matrix product lie beside each other.
-  constexpr int stretch          = toeplitz_block * toeplitz_slots;
   constexpr std::int64_t longest = 8192;
   std::int64_t const width       = output_extent(p).width;
-  policy.stretch                 = stretch;
-  policy.tile.columns =
-    static_cast<int>(width <= longest ? width
-                                      : geometry::round_up(even_part(width, longest), stretch));
-  std::int64_t const steps = parts(policy.tile.columns, stretch);
+  std::int64_t const part = geometry::round_up(even_part(width, longest), toeplitz_stretch);
+  policy.along            = true;
+  policy.tile.columns     = static_cast<int>(std::min(part, width));
+  std::int64_t const steps = parts(policy.tile.columns, toeplitz_stretch);
   policy.walk              = static_cast<int>(even_part(steps, aim.walk));
 }
 
@@ -253,7 +250,7 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   }
   if (toeplitz_one_row(p)) {
     stretch_row(p, aim, policy);
-    return count_threads(parts(tile.columns, policy.stretch * policy.walk) * p.multiplier);
+    return count_threads(parts(tile.columns, toeplitz_stretch * policy.walk) * p.multiplier);
   }
   toeplitz_tile const plane{.rows    = static_cast<int>(out.height),
                             .columns = static_cast<int>(out.width)};

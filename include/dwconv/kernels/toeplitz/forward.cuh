@@ -25,6 +25,8 @@ template <half_element T, int FilterHeight, int Stride, int Chunks, toeplitz_row
 struct toeplitz_config {
   using element_type         = T;
   static constexpr bool even = Begin == toeplitz_rows_begin::even;
+  /// Whether walks may go along a plane's only row.
+  static constexpr bool one_row = FilterHeight == 1;
   static constexpr mover how = Mover;
   using engine               = std::conditional_t<
     FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Begin>,
@@ -65,7 +67,7 @@ struct toeplitz_item {
 /// Where an item's windows would begin at odd addresses. The same for all its slots: they are an
 /// even number of elements apart, for walks have an even number of rows where rows have odd lengths,
 /// and so have images in memory where several share a tile.
-template <typename T>
+template <bool Along, typename T>
 [[nodiscard]] __device__ toeplitz_early toeplitz_early_of(toeplitz_tile_view<T> const& view,
                                                           toeplitz_item const& item)
 {
@@ -74,7 +76,7 @@ template <typename T>
   auto const begin = static_cast<int>(reinterpret_cast<std::uintptr_t>(view.staged) / sizeof(T) % 2);
   int const row    = tile.row * f.stride_height - f.pad_top - tile.input_row;
   int const column = tile.column * f.stride_width - f.pad_left - view.p.lead - tile.input_column;
-  int const pitch  = view.p.step_pitch();
+  int const pitch  = Along ? toeplitz_stretch : view.p.layout.row_pitch;
   int const first  = begin + item.input * view.p.layout.plane_pitch + row * pitch + column;
   return {{first & 1, (first + pitch) & 1}};
 }
@@ -93,7 +95,9 @@ __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
     std::int64_t const channel =
       static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
     filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
-                f.stride_width, view.p.lead, toeplitz_early_of(view, item));
+                f.stride_width, view.p.lead,
+                Config::one_row && view.p.along ? toeplitz_early_of<true>(view, item)
+                                                : toeplitz_early_of<false>(view, item));
   }
 }
 
@@ -126,12 +130,13 @@ template <typename T>
   return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
 }
 
+/// @tparam Along   Walks go along a plane's only row.
 /// @param view     The tile.
 /// @param item     What of it this warp computes.
 /// @param filter   Of its output channel.
 /// @param epilogue Called once per output.
 /// @param landed   Waits for the tile; called when all else is prepared.
-template <typename Config, typename T, typename Epilogue, typename Landed>
+template <typename Config, bool Along, typename T, typename Epilogue, typename Landed>
 __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_item const& item,
                                  typename Config::engine::filter const& filter,
                                  Epilogue const& epilogue, Landed const& landed)
@@ -139,20 +144,14 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
   auto const& [p, tile, staged, kept, filters] = view;
   auto const& g                                = p.layout;
   auto const& f                                = p.frame;
-  toeplitz_early const early                   = toeplitz_early_of(view, item);
+  toeplitz_early const early                   = toeplitz_early_of<Along>(view, item);
   typename Config::engine::windows windows;
-  toeplitz_retire<T, Epilogue, Config::even> retire{
-    {},
-    -Config::engine::early_rows,
-    p.stretch > 0 ? p.stretch : g.kept_row,
-    p.stretch > 0 ? 0 : 1,
-    p.stretch,
-    p.stretch > 0 ? p.stretch : f.output_width,
-    epilogue};
+  toeplitz_retire<T, Epilogue, Config::even, Along> retire{
+    {}, -Config::engine::early_rows, Along ? toeplitz_stretch : g.kept_row, f.output_width, epilogue};
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
-    auto const slot = toeplitz_slot::of(p, tile, item.slot + lane_index() / 4 + 8 * s);
-    windows.place(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), p, tile,
+    auto const slot = toeplitz_slot::of<Along>(p, tile, item.slot + lane_index() / 4 + 8 * s);
+    windows.template place<Along>(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), p, tile,
                   slot, early);
     int const across  = slot.column + 2 * (lane_index() % 4);
     int const columns = tile.columns - across;
@@ -165,8 +164,8 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
     at.row += retire.row;
     at.offset += static_cast<std::int64_t>(retire.row) * f.output_width;
     auto const rows_of = [&](int left) {
-      int const rows = p.stretch > 0 ? min(slot.rows, (left + p.stretch - 1) / p.stretch)
-                                     : slot.rows;
+      int const rows =
+        Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
       return static_cast<unsigned>(left > 0 ? rows : 0);
     };
     retire.slot[s] = {at, shared_cursor<T>{to}, {rows_of(columns), rows_of(columns - 1)}};
@@ -174,7 +173,7 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
   toeplitz_span const span = toeplitz_span_of(view, item.slot);
   landed();
   Config::engine::walk(windows, filter, f.filter_height, f.stride_height,
-                       p.stretch > 0 ? p.walk : min(p.walk, tile.rows), span, retire);
+                       Along ? p.walk : min(p.walk, tile.rows), span, retire);
 }
 
 /// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.
@@ -231,19 +230,26 @@ __global__ void __launch_bounds__(toeplitz_threads,
   if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
   load.settle();
   block_sync();
-  if (p.stretch > 0) {
-    load.wait();
-    toeplitz_clear_beside(view, p.layout.slack - toeplitz_layout::piece);
-    block_sync();
+  if constexpr (Config::one_row) {
+    if (p.along) {
+      load.wait();
+      toeplitz_clear_beside(view, p.layout.slack - toeplitz_layout::piece);
+      block_sync();
+    }
   }
   auto const landed = [&] { load.wait(); };
   while (index < p.grid.items && item.input < tile.channels) {
-    toeplitz_compute<Config>(view, item, filter, epilogue, landed);
-    index += warps;
-    item = toeplitz_item::of(p.grid, index);
-    if (index < p.grid.items && item.input < tile.channels) {
-      toeplitz_take_filter<Config>(filter, view, item);
+    if (Config::one_row && p.along) {
+      toeplitz_compute<Config, Config::one_row>(view, item, filter, epilogue, landed);
+    } else {
+      toeplitz_compute<Config, false>(view, item, filter, epilogue, landed);
     }
+    index += warps;
+    auto const next = toeplitz_item::of(p.grid, index);
+    if (index < p.grid.items && next.input < tile.channels && next.channel != item.channel) {
+      toeplitz_take_filter<Config>(filter, view, next);
+    }
+    item = next;
   }
   if constexpr (how == mover::bulk) { fence_before_bulk(); }
   block_sync();

@@ -28,18 +28,18 @@ struct toeplitz_grid {
 
   toeplitz_grid() = default;
   constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile, int walk,
-                          int stretch = 0) noexcept
+                          bool along = false) noexcept
     : batch{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.channels)},
       windows{parts(output_extent(p).width, tile.columns)},
       strips{parts(output_extent(p).height, tile.rows)},
       groups{parts(p.channels, tile.channels)},
-      blocks{parts(stretch > 0 ? stretch : tile.columns, toeplitz_block)},
+      blocks{parts(along ? toeplitz_stretch : tile.columns, toeplitz_block)},
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
     slots    = blocks.divisor() * images.divisor() *
-            (stretch > 0 ? parts(tile.columns, walk * stretch) : parts(tile.rows, walk));
+            (along ? parts(tile.columns, walk * toeplitz_stretch) : parts(tile.rows, walk));
     matrices = divisor{parts(slots, toeplitz_slots)};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
   }
@@ -190,9 +190,9 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   toeplitz_rows_begin begin;
-  int walk;     ///< Output rows of a slot.
-  int stretch;  ///< Columns of a step where walks go along a plane's only row, or 0.
-  int lead;  ///< Columns by which windows begin before the first tap.
+  int walk;  ///< Output rows of a slot, or steps where walks go along a plane's only row.
+  int lead;    ///< Columns by which windows begin before the first tap.
+  bool along;  ///< Walks go along a plane's only row.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
                   toeplitz_policy const& policy)
@@ -200,19 +200,13 @@ struct toeplitz_params {
       filter{tensors.filter},
       y{tensors.y},
       layout{toeplitz_layout::of(p, policy.tile, begin_of(p, tensors))},
-      grid{p, policy.tile, policy.walk, policy.stretch},
+      grid{p, policy.tile, policy.walk, policy.along},
       frame{p},
       begin{begin_of(p, tensors)},
       walk{policy.walk},
-      stretch{policy.stretch},
-      lead{toeplitz_lead(p, begin)}
+      lead{toeplitz_lead(p, begin)},
+      along{policy.along}
   {}
-
-  /// From one step of a walk to the next, in staged elements.
-  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int step_pitch() const noexcept
-  {
-    return stretch > 0 ? stretch : layout.row_pitch;
-  }
 
   [[nodiscard]] static toeplitz_rows_begin begin_of(conv2d_problem const& p,
                                                     forward_tensors<T> const& tensors) noexcept

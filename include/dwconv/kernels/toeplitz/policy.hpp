@@ -12,8 +12,7 @@ struct toeplitz_policy {
   int walk    = 7;      ///< Output rows that a slot walks down. Even where rows have odd lengths and
                         ///< a tile has several walks below each other: all begin alike then.
   bool stacks = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
-  int stretch = 0;      ///< Where a plane is one row, the columns from one step of a walk to the
-                        ///< next: walks go along the row then; a multiple of 8.
+  bool along  = false;  ///< Walks go along a plane's only row.
   friend constexpr bool operator==(toeplitz_policy const&, toeplitz_policy const&) = default;
 };
 

@@ -8,6 +8,7 @@
 #include <dwconv/device/mma.cuh>
 #include <dwconv/device/shared_cursor.cuh>
 #include <dwconv/epilogue/coordinate.hpp>
+#include <dwconv/kernels/toeplitz/tile.hpp>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
@@ -15,7 +16,8 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// neighbouring columns of each of two slots.
 ///
 /// @tparam Pairs Rows of results have even lengths and begin at even addresses.
-template <typename T, typename Epilogue, bool Pairs>
+/// @tparam Along What is next lies on the same row.
+template <typename T, typename Epilogue, bool Pairs, bool Along>
 struct toeplitz_retire {
   /// One of the lane's two slots.
   struct half {
@@ -27,9 +29,7 @@ struct toeplitz_retire {
   half slot[2];
   int row;  ///< The next one of every slot; not one of them where negative.
   int kept_pitch;
-  int down;    ///< Rows of y from one to the next: 1, or 0 where the walk goes along a row,
-  int across;  ///< columns,
-  int offset;  ///< and elements.
+  int output_width;
   Epilogue const& epilogue;
 
   /// Takes rows in their order.
@@ -56,9 +56,9 @@ struct toeplitz_retire {
         }
       }
       h.kept.advance(kept_pitch);
-      h.at.row += down;
-      h.at.column += across;
-      h.at.offset += offset;
+      h.at.row += Along ? 0 : 1;
+      h.at.column += Along ? toeplitz_stretch : 0;
+      h.at.offset += Along ? toeplitz_stretch : output_width;
     }
     ++row;
   }

@@ -19,7 +19,8 @@ struct toeplitz_slot {
   int rows;    ///< of so many; none where there is no such slot.
   int column;  ///< First output column.
 
-  template <typename T>
+  /// @tparam Along Walks go along a plane's only row, and rows are steps.
+  template <bool Along, typename T>
   [[nodiscard]] static __device__ toeplitz_slot of(toeplitz_params<T> const& p,
                                                    toeplitz_position const& t, int index)
   {
@@ -29,9 +30,9 @@ struct toeplitz_slot {
     toeplitz_slot s{};
     s.image  = line - run * n.images.divisor();
     s.column = (index - line * n.blocks.divisor()) * toeplitz_block;
-    if (p.stretch > 0) {
-      s.column += run * (p.walk * p.stretch);
-      s.rows = min(p.walk, (t.columns - s.column + p.stretch - 1) / p.stretch);
+    if constexpr (Along) {
+      s.column += run * (p.walk * toeplitz_stretch);
+      s.rows = min(p.walk, (t.columns - s.column + toeplitz_stretch - 1) / toeplitz_stretch);
     } else {
       s.row  = run * p.walk;
       s.rows = min(p.walk, t.rows - s.row);
@@ -81,6 +82,7 @@ class toeplitz_windows {
   static constexpr int most_ahead = toeplitz_most_ahead;
 
   /// Slot `which` (0 or 1) of the lane. `staged` is the first staged element of its plane.
+  template <bool Along>
   __device__ void place(int which, T const* staged, toeplitz_params<T> const& p,
                         toeplitz_position const& t, toeplitz_slot const& s, toeplitz_early const&)
   {
@@ -171,6 +173,8 @@ class toeplitz_walk_windows {
  public:
   static constexpr int kinds = Kinds;
 
+  /// @tparam Along Each step has its own columns of a plane's only row; zeros were staged beside it.
+  template <bool Along>
   __device__ void place(int which, T const* staged, toeplitz_params<T> const& p,
                         toeplitz_position const& t, toeplitz_slot const& s,
                         toeplitz_early const& early)
@@ -179,11 +183,9 @@ class toeplitz_walk_windows {
     int const row    = (t.row + s.row) * f.stride_height - f.pad_top - t.input_row;
     int const column = (t.column + s.column) * f.stride_width - f.pad_left - p.lead -
                        t.input_column + 2 * (lane_index() % 4);
-    int const pitch  = p.step_pitch();
+    int const pitch  = Along ? toeplitz_stretch : p.layout.row_pitch;
     int const before = Kinds > 1 ? early.row[0] : 0;
-    // Along a plane's only row each step has its own columns: zeros were staged beside it.
-    bool const along = p.stretch > 0;
-    rows_[which]     = along ? min(s.rows, t.input_rows * s.rows) : t.input_rows;
+    rows_[which]     = Along ? t.input_rows * s.rows : t.input_rows;
     row_[which]      = s.rows > 0 ? row : rows_[which];
     from_[which]     = shared_cursor<T>{staged + (row * pitch + column - before)};
 #pragma unroll
@@ -193,7 +195,7 @@ class toeplitz_walk_windows {
 #pragma unroll
       for (int i = 0; i < 2 * Chunks; ++i) {
         mask_[k][which][i] =
-          along ? ~0u : toeplitz_mask(column - earlier + i * toeplitz_depth / 2, t.input_columns);
+          Along ? ~0u : toeplitz_mask(column - earlier + i * toeplitz_depth / 2, t.input_columns);
       }
     }
     staged_[which] = toeplitz_staged_ahead(row_[which], rows_[which]);

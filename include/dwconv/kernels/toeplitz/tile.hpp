@@ -103,6 +103,10 @@ enum class toeplitz_rows_begin : std::uint8_t {
 /// are rows of sums in registers.
 inline constexpr int toeplitz_sums = 7;
 
+/// Columns from one step to the next of a walk along a row: the 16 slots of a matrix product lie
+/// beside each other.
+inline constexpr int toeplitz_stretch = toeplitz_block * toeplitz_slots;
+
 /// Whether walks go along a plane's only row.
 [[nodiscard]] constexpr bool toeplitz_one_row(conv2d_problem const& p) noexcept
 {
