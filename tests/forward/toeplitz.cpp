@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The toeplitz family against the reference: where blocks of columns, slots, strips, windows of
 // columns and groups of planes end; every alignment; filters of each of its engines.
+#include <array>
+
 #include "forward/toeplitz_case.hpp"
 
 using dwconv::conv2d_problem;
@@ -103,6 +105,68 @@ TEST_CASE("toeplitz: large filters, down to planes that they cover whole", "[toe
   }
 }
 
+TEST_CASE("toeplitz: stacks of large filters are cut where shared memory is small", "[toeplitz]")
+{
+  std::size_t next = 0;
+  for (int const kilobytes : {6, 14, 40}) {
+    auto device                = dwconv::h200_facts;
+    device.shared_bytes_per_sm = 2 * kilobytes * 1024;
+    toeplitz_door<> const door{.aim = small_tiles.aim, .device = device};
+    for (auto const [height, width, batch] :
+         {std::array<std::int64_t, 3>{30, 70, 1}, {23, 41, 5}, {15, 40, 17}}) {
+      for (std::int64_t const pad : {0, 4, 11}) {
+        conv2d_problem const p{.batch      = batch,
+                               .channels   = 2,
+                               .multiplier = 1 + static_cast<std::int64_t>(next % 2),
+                               .input      = {height, width},
+                               .filter     = {14, 12 + static_cast<std::int64_t>(next % 7)},
+                               .pad        = {pad, 3, pad, 2}};
+        CHECK(dwconv::choose_toeplitz_policy(p, device, door.aim).stacks);
+        CHECK(toeplitz_agrees(next, p, {next % 8, 1, next % 3}, door));
+        ++next;
+      }
+    }
+  }
+}
+
+TEST_CASE("toeplitz: walks go along planes of one row", "[toeplitz]")
+{
+  std::size_t next = 0;
+  for (std::int64_t const width : {256, 300, 511, 1030, 2047, 8300}) {
+    for (std::int64_t const taps : {1, 4, 9, 15}) {
+      conv2d_problem const p{.batch      = 2,
+                             .channels   = 3,
+                             .multiplier = 1 + static_cast<std::int64_t>(next % 2),
+                             .input      = {1, width},
+                             .filter     = {1, taps},
+                             .pad = {0, 0, next % 3 == 0 ? taps - 1 : taps / 2, taps / 2}};
+      CHECK(dwconv::choose_toeplitz_policy(p, dwconv::h200_facts).along);
+      CHECK(toeplitz_agrees(next, p, {next % 8, 1, next % 5}));
+      ++next;
+    }
+  }
+}
+
+TEST_CASE("toeplitz: walks of any length", "[toeplitz]")
+{
+  std::size_t next = 0;
+  for (int walk = 1; walk <= 40; walk += 1 + walk / 4) {
+    for (std::int64_t const taps : {1, 3, 5, 7}) {
+      auto aim = dwconv::toeplitz_tiles::sm90;
+      aim.walk = walk;
+      for (std::int64_t const width : {20, 21}) {
+        conv2d_problem const p{.batch    = 2,
+                               .channels = 2,
+                               .input    = {33, width},
+                               .filter   = {taps, taps},
+                               .pad      = {taps / 2, taps / 2, taps / 2, taps / 2}};
+        CHECK(toeplitz_agrees(next, p, next % 4, toeplitz_door<>{.aim = aim}));
+        ++next;
+      }
+    }
+  }
+}
+
 TEST_CASE("toeplitz: every alignment of x and y", "[toeplitz]")
 {
   for (std::size_t x = 0; x < 8; ++x) {
@@ -149,7 +213,9 @@ TEST_CASE("toeplitz: images share matrix products where planes are small", "[toe
       auto device            = dwconv::h200_facts;
       device.multiprocessors = 1;
       auto const policy      = dwconv::choose_toeplitz_policy(p, device);
-      CHECK((policy.tile.images > 1) == (batch > 1));
+      // Images an odd number of elements apart do not.
+      bool const alike = p.channels * size * size % 2 == 0;
+      CHECK((policy.tile.images > 1) == (batch > 1 && alike));
       CHECK(toeplitz_agrees(next, p, next % 4, toeplitz_door<>{.device = device}));
       ++next;
     }
