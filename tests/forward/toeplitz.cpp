@@ -19,7 +19,8 @@ toeplitz_door<> const small_tiles{.aim = {.staged_bytes = 512,
                                           .shared_bytes = 9000,
                                           .warps        = 2,
                                           .walk         = 6,
-                                          .stack_height = 1}};
+                                          .stack_height = 1,
+                                          .stack_width  = 1}};
 
 /// Whether the filter's window fits the padded image, as a valid problem has it.
 [[nodiscard]] bool fits(conv2d_problem const& p)
@@ -134,6 +135,9 @@ TEST_CASE("toeplitz: walks go along planes of one row", "[toeplitz]")
   std::size_t next = 0;
   for (std::int64_t const width : {256, 300, 511, 1030, 2047, 8300}) {
     for (std::int64_t const taps : {1, 4, 9, 15}) {
+      conv2d_problem const below{
+        .batch = 1, .channels = 2, .input = {11, 40 + static_cast<std::int64_t>(next)}, .filter = {1, taps}};
+      CHECK(toeplitz_agrees(next, below, next % 4, next % 2 == 0 ? small_tiles : toeplitz_door<>{}));
       conv2d_problem const p{.batch      = 2,
                              .channels   = 3,
                              .multiplier = 1 + static_cast<std::int64_t>(next % 2),

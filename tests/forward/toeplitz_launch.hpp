@@ -31,8 +31,11 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t operator()() const
   {
     if (policy_.stacks) {
-      return dwconv::toeplitz_stack::chunks(problem_) == 2 ? launch_stacks<2>()
-                                                           : launch_stacks<3>();
+      switch (dwconv::toeplitz_stack::window_halves(problem_)) {
+        case 4: return launch_stacks<4>();
+        case 5: return launch_stacks<5>();
+        default: return launch_stacks<6>();
+      }
     }
     return params_.begin == begin::even ? by_engine<begin::even>() : by_engine<begin::any>();
   }
@@ -106,10 +109,10 @@ class toeplitz_launch {
                           params_, epilogue_);
   }
 
-  template <int Chunks>
+  template <int Halves>
   [[nodiscard]] cudaError_t launch_stacks() const
   {
-    using config = dwconv::toeplitz_stack_config<T, Chunks>;
+    using config = dwconv::toeplitz_stack_config<T, Halves>;
     return dwconv::launch(&dwconv::toeplitz_stack_kernel<config, Epilogue>, shape(), stream_,
                           dwconv::toeplitz_stack_params<T>{problem_, tensors_, policy_},
                           epilogue_);

@@ -134,14 +134,19 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t stacked() const
   {
-    return toeplitz_stack::chunks(plan_.problem) == 2 ? launch_stacks<2>() : launch_stacks<3>();
+    switch (toeplitz_stack::window_halves(plan_.problem)) {
+      case 4: return launch_stacks<4>();
+      case 5: return launch_stacks<5>();
+      case 6: return launch_stacks<6>();
+    }
+    return cudaErrorInvalidValue;
   }
 
-  template <int Chunks>
+  template <int Halves>
   [[nodiscard]] cudaError_t launch_stacks() const
   {
-    if constexpr (named(0, 1) && named_chunks(Chunks)) {
-      return launch(&toeplitz_stack_kernel<toeplitz_stack_config<T, Chunks>, Epilogue>, shape(),
+    if constexpr (named(0, 1) && named_chunks(Halves / 2)) {
+      return launch(&toeplitz_stack_kernel<toeplitz_stack_config<T, Halves>, Epilogue>, shape(),
                     stream_,
                     toeplitz_stack_params<T>{plan_.problem, tensors_, plan_.toeplitz}, epilogue_);
     } else {

@@ -198,20 +198,25 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
 
 /// Whether an eligible family is faster than the kernel that was chosen before it. The toeplitz
 /// family is faster than the window family, but for kernels of one filter where its matrix products
-/// stay half empty or it has to realign every row. Measured on an H200 (docs/tuning.md).
+/// stay half empty. Measured on an H200 (docs/tuning.md).
 [[nodiscard]] constexpr bool better(kernel_family family, conv2d_problem const& p,
                                     compiled_shape const& than) noexcept
 {
   if (family != kernel_family::toeplitz) { return false; }
   if (than.taps == extent2{0, 0}) { return true; }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
-  extent2 const out       = output_extent(p);
-  bool const tiny         = out.height == 1 || out.height * out.width < least_outputs;
-  bool const odd_and_easy = p.input.width % 2 != 0 && p.filter.height * p.filter.width <= few_taps;
-  bool const odd_strided =
-    p.stride.width > 1 &&
-    (p.input.width % 4 != 0 || out.width % 4 != 0 || out.width < least_width);
-  return !(tiny || odd_and_easy || odd_strided);
+  extent2 const out    = output_extent(p);
+  bool const easy      = p.filter.height * p.filter.width <= few_taps;
+  bool const tiny      = out.height * out.width < least_outputs ||
+                    (out.height == 1 && p.filter.height > 1);
+  std::int64_t const columns = geometry::round_up(out.width, toeplitz_block);
+  bool const hollow          = easy && out.width * 10 < columns * 7;
+  bool const strided         = easy && p.stride.width > 1 &&
+                       (p.input.width % 4 != 0 || out.width % 4 != 0 || out.width < least_width);
+  // Slots of several images share no matrix product there.
+  bool const alone = p.channels * p.input.height * p.input.width % 2 != 0 &&
+                     out.height * columns < 7 * toeplitz_block * toeplitz_slots;
+  return !(tiny || hollow || strided || alone);
 }
 
 constexpr void fill_direct(forward_plan& plan) noexcept

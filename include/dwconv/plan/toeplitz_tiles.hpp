@@ -20,8 +20,9 @@ struct aims {
   int halo_rows;     ///< A strip has at least so many times the rows that its neighbours share.
   int shared_bytes;  ///< Most of a block with planes of several channels.
   int warps;
-  int walk;  ///< Most output rows that a slot walks down.
-  int stack_height;  ///< Least height of a filter that is computed in stacks.
+  int walk;          ///< Most output rows that a slot walks down.
+  int stack_height;  ///< Least height of a filter that is computed in stacks,
+  int stack_width;   ///< and least width of the planes.
 };
 
 inline constexpr aims sm90{.staged_bytes = 16 * 1024,
@@ -30,8 +31,9 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
                            .halo_rows    = 4,
                            .shared_bytes = 48 * 1024,
                            .warps        = 4,
-                           .walk         = 14,
-                           .stack_height = 14};
+                           .walk         = 28,
+                           .stack_height = 14,
+                           .stack_width  = 24};
 
 [[nodiscard]] constexpr std::int64_t parts(std::int64_t whole, std::int64_t most) noexcept
 {
@@ -55,12 +57,21 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
   return tile.images * tile.channels * rows * columns * toeplitz_element_bytes;
 }
 
-/// Output rows of a walk, of as equal a length as can be down `rows` rows.
-[[nodiscard]] constexpr int walk_down(conv2d_problem const& p, std::int64_t rows,
-                                      aims const& aim) noexcept
+/// Output rows of a walk, of as equal a length as can be down a plane.
+[[nodiscard]] constexpr int walk_down(conv2d_problem const& p, aims const& aim,
+                                      device_facts const& device) noexcept
 {
   if (!toeplitz_holds_filter(p, toeplitz_begin(p))) { return toeplitz_sums; }
-  std::int64_t const walk = even_part(rows, aim.walk);
+  std::int64_t most = p.stride.height > 1 ? aim.walk / 2 : aim.walk;
+  // Few planes: shorter, until every multiprocessor has some warps.
+  constexpr std::int64_t fewest_items = 8;
+  auto const items_of                 = [&](std::int64_t walk) {
+    return p.batch * p.output_channels() * parts(output_extent(p).height, walk) *
+           parts(output_extent(p).width, toeplitz_block) / toeplitz_slots;
+  };
+  while (most > 7 && items_of(most) < fewest_items * device.multiprocessors) { most /= 2; }
+  std::int64_t const rows = output_extent(p).height;
+  std::int64_t const walk = even_part(rows, most);
   bool const in_turn      = p.input.width % 2 != 0 && p.stride.height % 2 != 0;
   return static_cast<int>(in_turn && walk < rows ? geometry::round_up(walk, 2) : walk);
 }
@@ -86,12 +97,30 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
          parts(out.height, tile.rows) * parts(out.width, tile.columns);
 }
 
-/// A part of a plane: a window of columns where rows are long, of as many rows as it takes to read
-/// few of them twice.
-constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile) noexcept
+/// Output rows of a walk down a part of a plane: long, unless the strip of full rows that it needs
+/// takes more than its share of shared memory.
+[[nodiscard]] constexpr int walk_of_part(conv2d_problem const& p, aims const& aim,
+                                         device_facts const& device) noexcept
 {
   extent2 const out = output_extent(p);
-  int const walk    = walk_down(p, out.height, aim);
+  // Windows of columns are as high as it takes, but where a filter of one row shares none.
+  bool const full_rows = out.width <= aim.most_columns || p.filter.height == 1;
+  if (!full_rows || p.stride.height > 1) { return walk_down(p, aim, device); }
+  std::int64_t const row_bytes =
+    std::min<std::int64_t>(p.input.width, aim.most_columns) * toeplitz_element_bytes;
+  std::int64_t const fitting = aim.staged_bytes * 3 / 2 / row_bytes - p.filter.height + 1;
+  aims shorter               = aim;
+  shorter.walk = static_cast<int>(std::clamp<std::int64_t>(fitting, aim.walk / 2, aim.walk));
+  if (shorter.walk < aim.walk) { shorter.walk = aim.walk / 2; }
+  return walk_down(p, shorter, device);
+}
+
+/// A part of a plane: a window of columns where rows are long, of as many rows as it takes to read
+/// few of them twice.
+constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile,
+                         int walk) noexcept
+{
+  extent2 const out = output_extent(p);
   tile.columns      = static_cast<int>(out.width);
   if (out.width > aim.most_columns) {
     tile.columns =
@@ -110,20 +139,23 @@ constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile
   // Narrower before lower: of a low strip more rows are read twice.
   constexpr int fewest_columns = toeplitz_block * toeplitz_slots;
   while (bytes_of(wanted) > aim.staged_bytes * 3 / 2 && tile.columns >= 2 * fewest_columns) {
-    tile.columns =
-      static_cast<int>(geometry::round_up(even_part(out.width, tile.columns / 2), toeplitz_block));
+    std::int64_t const part    = even_part(out.width, tile.columns / 2);
+    std::int64_t const rounded = geometry::round_up(part, fewest_columns);
+    // Windows of full matrix products, if the last is not left half empty.
+    bool const even = (parts(out.width, rounded) * rounded - out.width) * 20 <= out.width;
+    tile.columns    = static_cast<int>(even ? rounded : geometry::round_up(part, toeplitz_block));
   }
   while (wanted > 1 && bytes_of(wanted) > 3 * aim.staged_bytes) { --wanted; }
   tile.rows = static_cast<int>(std::min<std::int64_t>(even_part(runs, wanted) * walk, out.height));
 }
 
 /// Whole planes: images until a matrix product's slots are filled, then channels.
-constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile) noexcept
+constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile,
+                             int walk) noexcept
 {
   extent2 const out = output_extent(p);
   tile = {.rows = static_cast<int>(out.height), .columns = static_cast<int>(out.width)};
   std::int64_t const plane = staged_bytes(p, tile);
-  int const walk           = walk_down(p, out.height, aim);
   // Held filters: as many images as fill the last matrix product. Large filters: as fill each with
   // slots of the same rows, so that rows in the padding are skipped.
   std::int64_t const own =
@@ -166,8 +198,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
 /// A tile of stacks: 16 images where there are so many, since they skip the same rows, and no more
 /// of each than leaves room for a second block on the multiprocessor.
 [[nodiscard]] constexpr toeplitz_tile stack_tile(conv2d_problem const& p,
-                                                 device_facts const& device,
-                                                 aims const& aim) noexcept
+                                                 device_facts const& device) noexcept
 {
   constexpr int fewest_columns = 2 * toeplitz_stack_blocks * toeplitz_block;
   extent2 const out            = output_extent(p);
@@ -195,7 +226,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   // Channels until every warp has an item.
   std::int64_t const enough = 2 * device.multiprocessors;
   if (tile.rows >= out.height && tile.columns >= out.width) {
-    while (tile.channels < p.channels && stack_items(p, tile) < aim.warps) {
+    while (tile.channels < p.channels && stack_items(p, tile) < toeplitz_stack_threads / 32) {
       toeplitz_tile wider = tile;
       ++wider.channels;
       if (toeplitz_stack::of(p, wider).shared_bytes() > most || count(p, wider) < enough) { break; }
@@ -238,14 +269,16 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   toeplitz_policy policy{};
   toeplitz_tile& tile = policy.tile;
   auto const count_threads = [&](std::int64_t work) {
-    std::int64_t const passes = parts(std::max<std::int64_t>(work, 1), aim.warps);
+    std::int64_t const warps  = policy.stacks ? toeplitz_stack_threads / 32 : aim.warps;
+    std::int64_t const passes = parts(std::max<std::int64_t>(work, 1), warps);
     policy.threads = static_cast<int>(32 * parts(std::max<std::int64_t>(work, 1), passes));
     return policy;
   };
-  if (toeplitz_stacks(p) && p.filter.height >= aim.stack_height) {
+  if (toeplitz_stacks(p) && p.filter.height >= aim.stack_height &&
+      out.width >= aim.stack_width) {
     policy.stacks = true;
     policy.walk   = toeplitz_stack_rows;
-    tile          = stack_tile(p, device, aim);
+    tile          = stack_tile(p, device);
     return count_threads(stack_items(p, tile));
   }
   if (toeplitz_one_row(p)) {
@@ -256,9 +289,11 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
                             .columns = static_cast<int>(out.width)};
   bool const whole = staged_bytes(p, plane) <= aim.plane_bytes && out.width <= aim.most_columns;
   if (whole) {
-    gather_planes(p, aim, tile);
+    policy.walk = walk_down(p, aim, device);
+    gather_planes(p, aim, tile, policy.walk);
   } else {
-    cut_plane(p, aim, tile);
+    policy.walk = walk_of_part(p, aim, device);
+    cut_plane(p, aim, tile, policy.walk);
   }
   // Small problems: enough blocks before large ones.
   std::int64_t const enough = 2 * device.multiprocessors;
@@ -269,7 +304,6 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   };
   while (tile.channels > 1 && !fits()) { --tile.channels; }
   while (tile.images > 1 && !fits()) { --tile.images; }
-  policy.walk = walk_down(p, out.height, aim);
   while (tile.rows > policy.walk && !fits()) {
     tile.rows = (tile.rows - 1) / policy.walk * policy.walk;
   }

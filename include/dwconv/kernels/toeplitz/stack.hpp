@@ -9,7 +9,14 @@
 namespace dwconv {
 
 /// Output rows that a slot of a stack walks down.
-inline constexpr int toeplitz_stack_rows = 7;
+#ifndef DW_ROWS
+#define DW_ROWS 7
+#define DW_WARPS 4
+#endif
+inline constexpr int toeplitz_stack_rows = DW_ROWS;
+
+/// Most threads of a block of stacks.
+inline constexpr int toeplitz_stack_threads = 32 * DW_WARPS;
 
 /// Blocks of 8 columns that a warp computes beside each other.
 inline constexpr int toeplitz_stack_blocks = 4;
@@ -49,14 +56,14 @@ struct toeplitz_stack {
     s.lead   = half * s.before - static_cast<int>(p.pad.left);
     s.halves = static_cast<int>(
       std::min(geometry::divide_up(p.input.width, half),
-               geometry::divide_up(tile.columns, half) + 2 * chunks(p) - 1));
+               geometry::divide_up(tile.columns, half) + window_halves(p) - 1));
     s.rows = static_cast<int>(std::min(p.input.height, tile.rows + p.filter.height - 1));
 
     int const plane = s.rows * s.halves;
     s.image_pitch   = (plane + (plane % 2 == 0 ? 1 : 0)) * half;
     s.plane_pitch   = tile.images * s.image_pitch;
     s.input_size    = tile.channels * s.plane_pitch;
-    s.filter        = toeplitz_filter_rows::of_window(toeplitz_block - 1 + s.lead, chunks(p));
+    s.filter        = toeplitz_filter_rows::of_window(toeplitz_block - 1 + s.lead, (window_halves(p) + 1) / 2);
     s.filter_size   = tile.channels * static_cast<int>(p.multiplier * p.filter.height) * 4 *
                     s.filter.pitch;
     s.raw_size = geometry::round_up(
@@ -64,12 +71,13 @@ struct toeplitz_stack {
     return s;
   }
 
-  /// Matrix products along a row of the filter.
-  [[nodiscard]] static constexpr int chunks(conv2d_problem const& p) noexcept
+  /// Halves of matrix products along a row of the filter, as many as a kernel is compiled for.
+  [[nodiscard]] static constexpr int window_halves(conv2d_problem const& p) noexcept
   {
     std::int64_t const lead = geometry::divide_up(p.pad.left, half) * half - p.pad.left;
-    return static_cast<int>(
-      geometry::divide_up(lead + toeplitz_block - 1 + p.filter.width, toeplitz_depth));
+    auto const needed =
+      static_cast<int>(geometry::divide_up(lead + toeplitz_block - 1 + p.filter.width, half));
+    return needed == 3 ? 4 : needed;
   }
 
   [[nodiscard]] constexpr int shared_bytes() const noexcept
@@ -78,17 +86,17 @@ struct toeplitz_stack {
   }
 };
 
-/// Matrix products along a filter row that kernels of stacks are compiled for: filters of up to 41
-/// columns.
-inline constexpr int toeplitz_stack_fewest_chunks = 2;
-inline constexpr int toeplitz_stack_most_chunks   = 3;
+/// Halves of matrix products along a filter row that kernels of stacks are compiled for: filters of
+/// 9 to 41 columns, or fewer with some paddings.
+inline constexpr int toeplitz_stack_fewest_halves = 4;
+inline constexpr int toeplitz_stack_most_halves   = 6;
 
-/// Whether a problem whose filter is not held in registers is computed in stacks.
+/// Whether a problem whose filter is not held in registers can be computed in stacks.
 [[nodiscard]] constexpr bool toeplitz_stacks(conv2d_problem const& p) noexcept
 {
+  int const halves = toeplitz_stack::window_halves(p);
   return p.stride == extent2{1, 1} && !toeplitz_holds_filter(p, toeplitz_begin(p)) &&
-         toeplitz_stack::chunks(p) >= toeplitz_stack_fewest_chunks &&
-         toeplitz_stack::chunks(p) <= toeplitz_stack_most_chunks;
+         halves >= toeplitz_stack_fewest_halves && halves <= toeplitz_stack_most_halves;
 }
 
 }  // namespace dwconv

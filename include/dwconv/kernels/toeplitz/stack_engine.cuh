@@ -40,13 +40,16 @@ struct toeplitz_stack_rows_of_x {
 };
 
 /// The outputs of an item: some rows of some blocks, of 16 slots.
-template <typename T, int Chunks>
+template <typename T, int Halves>
 class toeplitz_stack_engine {
  public:
+  /// Matrix products along a row of the filter; the last may be of half the depth.
+  static constexpr int chunks = (Halves + 1) / 2;
+
   static constexpr int rows   = toeplitz_stack_rows;
   static constexpr int blocks = toeplitz_stack_blocks;
 
-  /// Bit `block * Chunks + c` of a mask: chunk c of that block's windows meets the image. Above
+  /// Bit `block * chunks + c` of a mask: chunk c of that block's windows meets the image. Above
   /// them, bit h: so do the halves h and h + 1 as a part of some window.
   [[nodiscard]] static __device__ unsigned products_of(int first_half, int halves, int blocks_left)
   {
@@ -54,10 +57,10 @@ class toeplitz_stack_engine {
 #pragma unroll
     for (int b = 0; b < blocks; ++b) {
 #pragma unroll
-      for (int c = 0; c < Chunks; ++c) {
+      for (int c = 0; c < chunks; ++c) {
         int const h = first_half + b + 2 * c;
         if (b < blocks_left && h + 1 >= 0 && h < halves) {
-          products |= 1u << (b * Chunks + c) | 1u << (pair_bits + b + 2 * c);
+          products |= 1u << (b * chunks + c) | 1u << (pair_bits + b + 2 * c);
         }
       }
     }
@@ -82,7 +85,7 @@ class toeplitz_stack_engine {
 #pragma unroll
       for (int r = rows - 1; r > 0; --r) {
 #pragma unroll
-        for (int c = 0; c < Chunks; ++c) { held_[r][c] = held_[r - 1][c]; }
+        for (int c = 0; c < chunks; ++c) { held_[r][c] = held_[r - 1][c]; }
       }
       take(held_[0], w, row, filter_height);
       // Near the filter's ends some filter rows in registers are none: zeros.
@@ -103,15 +106,15 @@ class toeplitz_stack_engine {
 
  private:
   /// Pairs of halves that begin at every second half, and that an item's windows are made of.
-  static constexpr int pairs = blocks / 2 - 1 + Chunks;
+  static constexpr int pairs = blocks / 2 - 1 + chunks;
 
-  static constexpr int pair_bits = blocks * Chunks;
+  static constexpr int pair_bits = blocks * chunks;
 
-  static __device__ void take(mma_right (&row)[Chunks], toeplitz_band<T> const& w, int kh,
+  static __device__ void take(mma_right (&row)[chunks], toeplitz_band<T> const& w, int kh,
                               int filter_height)
   {
 #pragma unroll
-    for (int c = 0; c < Chunks; ++c) {
+    for (int c = 0; c < chunks; ++c) {
       row[c] = mma_right{};
       if (kh >= 0 && kh < filter_height) { row[c] = w.at(kh, c); }
     }
@@ -136,10 +139,16 @@ class toeplitz_stack_engine {
 #pragma unroll
       for (int b = odd; b < blocks; b += 2) {
 #pragma unroll
-        for (int c = 0; c < Chunks; ++c) {
-          if ((products >> (b * Chunks + c) & 1u) != 0) {
+        for (int c = 0; c < chunks; ++c) {
+          if ((products >> (b * chunks + c) & 1u) != 0) {
 #pragma unroll
             for (int r = First; r < Last; ++r) {
+              if constexpr (Halves % 2 == 1) {
+                if (c == chunks - 1) {
+                  mma_m16n8k8<T>(sums_[r][b], windows[b / 2 + c], held_[r][c]);
+                  continue;
+                }
+              }
               mma_m16n8k16<T>(sums_[r][b], windows[b / 2 + c], held_[r][c]);
             }
           }
@@ -149,7 +158,7 @@ class toeplitz_stack_engine {
   }
 
   mma_sums sums_[rows][blocks];
-  mma_right held_[rows][Chunks];
+  mma_right held_[rows][chunks];
 };
 
 DWCONV_ABI_NAMESPACE_END

@@ -54,11 +54,11 @@ struct toeplitz_stack_slot {
 };
 
 /// Gives an item's sums to the epilogue and writes the results.
-template <typename T, int Chunks, typename Epilogue>
+template <typename T, int Halves, typename Epilogue>
 __device__ void toeplitz_stack_store(toeplitz_stack_params<T> const& p,
                                      toeplitz_position const& tile,
                                      toeplitz_stack_item const& item,
-                                     toeplitz_stack_engine<T, Chunks> const& engine,
+                                     toeplitz_stack_engine<T, Halves> const& engine,
                                      Epilogue const& epilogue)
 {
   auto const& f = p.frame;
@@ -95,11 +95,11 @@ __device__ void toeplitz_stack_store(toeplitz_stack_params<T> const& p,
   }
 }
 
-/// One compiled kernel of stacks, for so many matrix products along a filter row.
-template <half_element T, int Chunks>
+/// One compiled kernel of stacks, for windows of so many halves of matrix products.
+template <half_element T, int Halves>
 struct toeplitz_stack_config {
   using element_type          = T;
-  static constexpr int chunks = Chunks;
+  static constexpr int halves = Halves;
 };
 
 /// An item of a tile that has landed.
@@ -133,7 +133,7 @@ __device__ void toeplitz_stack_compute(toeplitz_stack_params<T> const& p,
   x.line              = staged + (item.input * s.plane_pitch + slot.image * s.image_pitch +
                      x.row * x.pitch + lane_half * half);
 #pragma unroll
-  for (int h = 0; h < toeplitz_stack_blocks + 2 * Config::chunks; ++h) {
+  for (int h = 0; h <= toeplitz_stack_blocks + Config::halves; ++h) {
     x.halves |= static_cast<unsigned>(lane_half + h) < static_cast<unsigned>(halves) ? 1u << h : 0u;
   }
   int const last = min(item.slot + toeplitz_slots, p.grid.slots) - 1;
@@ -142,7 +142,7 @@ __device__ void toeplitz_stack_compute(toeplitz_stack_params<T> const& p,
     min(toeplitz_stack_rows - 1 + f.filter_height,
         tile.input_rows - row_of(toeplitz_stack_slot::of(p.grid, tile, item.slot)))};
 
-  using engine = toeplitz_stack_engine<T, Config::chunks>;
+  using engine = toeplitz_stack_engine<T, Config::halves>;
   engine multiply;
   multiply.walk(x, filter, f.filter_height, span,
                 engine::products_of(first_half, halves, blocks_left));
@@ -152,7 +152,8 @@ __device__ void toeplitz_stack_compute(toeplitz_stack_params<T> const& p,
 /// A tile a block: staged, multiplied by the banded matrices of its filters, and written as items
 /// are complete. For filters so large that multiplying takes longer than moving.
 template <typename Config, typename Epilogue>
-__global__ void __launch_bounds__(toeplitz_threads, epilogue::blocks_beside<Epilogue>(2, false))
+__global__ void __launch_bounds__(toeplitz_stack_threads,
+                                  epilogue::blocks_beside<Epilogue>(2, false))
   toeplitz_stack_kernel(toeplitz_stack_params<typename Config::element_type> const p,
                         Epilogue const epilogue)
 {

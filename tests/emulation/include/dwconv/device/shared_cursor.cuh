@@ -27,7 +27,7 @@ class shared_cursor {
   [[nodiscard]] std::uint32_t load_pair() const
   {
     auto const* const from = reinterpret_cast<unsigned char const*>(place_) + 2 * Ahead;
-    check(from);
+    check(from, 4);
     std::uint32_t pair;
     std::memcpy(&pair, from, sizeof pair);
     return pair;
@@ -36,7 +36,7 @@ class shared_cursor {
   void store_pair(std::uint32_t pair) const
   {
     auto* const to = reinterpret_cast<unsigned char*>(place_);
-    check(to);
+    check(to, 4);
     std::memcpy(to, &pair, sizeof pair);
   }
 
@@ -44,14 +44,17 @@ class shared_cursor {
   void store_half(std::uint32_t pair) const
   {
     auto const element = static_cast<std::uint16_t>(Half == 0 ? pair : pair >> 16);
-    std::memcpy(reinterpret_cast<unsigned char*>(place_) + 2 * Half, &element, sizeof element);
+    auto* const to     = reinterpret_cast<unsigned char*>(place_) + 2 * Half;
+    check(to, 2);
+    std::memcpy(to, &element, sizeof element);
   }
 
  private:
-  static void check(unsigned char const* address)
+  static void check(unsigned char const* address, unsigned bytes)
   {
-    if (reinterpret_cast<std::uintptr_t>(address) % 4 != 0) {
-      dwconv_emulation::fail("a pair in shared memory whose address is not a multiple of 4");
+    dwconv_emulation::require_shared(address, bytes, "shared_cursor");
+    if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) {
+      dwconv_emulation::fail("shared_cursor: an address that is not a multiple of the access's size");
     }
   }
 
