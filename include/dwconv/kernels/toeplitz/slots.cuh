@@ -37,7 +37,10 @@ struct toeplitz_slot {
       s.row  = run * p.walk;
       s.rows = min(p.walk, t.rows - s.row);
     }
-    if (index >= n.slots || s.image >= t.images || s.column >= t.columns) { s.rows = 0; }
+    // The last strip of a plane may have fewer walks than the others.
+    if (index >= n.slots || s.image >= t.images || s.column >= t.columns || s.rows < 0) {
+      s.rows = 0;
+    }
     return s;
   }
 };
