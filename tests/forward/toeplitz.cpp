@@ -142,15 +142,18 @@ TEST_CASE("toeplitz: walks go along planes of one row", "[toeplitz]")
   std::size_t next = 0;
   for (std::int64_t const width : {256, 300, 511, 1030, 2047, 8300}) {
     for (std::int64_t const taps : {1, 4, 9, 15}) {
-      conv2d_problem const below{
-        .batch = 1, .channels = 2, .input = {11, 40 + static_cast<std::int64_t>(next)}, .filter = {1, taps}};
-      CHECK(toeplitz_agrees(next, below, next % 4, next % 2 == 0 ? small_tiles : toeplitz_door<>{}));
+      conv2d_problem const below{.batch    = 1,
+                                 .channels = 2,
+                                 .input    = {11, 40 + static_cast<std::int64_t>(next)},
+                                 .filter   = {1, taps}};
+      CHECK(
+        toeplitz_agrees(next, below, next % 4, next % 2 == 0 ? small_tiles : toeplitz_door<>{}));
       conv2d_problem const p{.batch      = 2,
                              .channels   = 3,
                              .multiplier = 1 + static_cast<std::int64_t>(next % 2),
                              .input      = {1, width},
                              .filter     = {1, taps},
-                             .pad = {0, 0, next % 3 == 0 ? taps - 1 : taps / 2, taps / 2}};
+                             .pad        = {0, 0, next % 3 == 0 ? taps - 1 : taps / 2, taps / 2}};
       CHECK(dwconv::choose_toeplitz_policy(p, dwconv::h200_facts).along);
       CHECK(toeplitz_agrees(next, p, {next % 8, 1, next % 5}));
       ++next;

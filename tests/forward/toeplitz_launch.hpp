@@ -86,7 +86,7 @@ class toeplitz_launch {
     switch (dwconv::toeplitz_chunks(problem_, Begin)) {
       case 1: return launch<0, Stride, 1, Begin>();
       case 2: return launch<0, Stride, 2, Begin>();
-      case 3: return launch<0, Stride, 3, Begin, every_kernel && Stride == 1>();
+      case 3: return launch < 0, Stride, 3, Begin, every_kernel && Stride == 1 > ();
       default: return launch<0, Stride, 5, Begin, every_kernel>();
     }
   }
@@ -114,8 +114,7 @@ class toeplitz_launch {
   {
     using config = dwconv::toeplitz_stack_config<T, Halves>;
     return dwconv::launch(&dwconv::toeplitz_stack_kernel<config, Epilogue>, shape(), stream_,
-                          dwconv::toeplitz_stack_params<T>{problem_, tensors_, policy_},
-                          epilogue_);
+                          dwconv::toeplitz_stack_params<T>{problem_, tensors_, policy_}, epilogue_);
   }
 
   [[nodiscard]] dwconv::launch_shape shape() const

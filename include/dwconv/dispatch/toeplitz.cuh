@@ -14,9 +14,9 @@ DWCONV_ABI_NAMESPACE_BEGIN
 
 namespace dispatch {
 
-/// Launches the toeplitz family's kernel for a problem: one that holds the filter in registers where
-/// its height is listed, else one for as many matrix products as a filter row takes. Compiles those
-/// that filters of `Taps` and `Stride` may need.
+/// Launches the toeplitz family's kernel for a problem: one that holds the filter in registers
+/// where its height is listed, else one for as many matrix products as a filter row takes. Compiles
+/// those that filters of `Taps` and `Stride` may need.
 template <typename T, static_taps Taps, static_stride Stride, typename Epilogue>
 class toeplitz_launch {
  public:

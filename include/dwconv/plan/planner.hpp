@@ -205,10 +205,10 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   if (family != kernel_family::toeplitz) { return false; }
   if (than.taps == extent2{0, 0}) { return true; }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
-  extent2 const out    = output_extent(p);
-  bool const easy      = p.filter.height * p.filter.width <= few_taps;
-  bool const tiny      = out.height * out.width < least_outputs ||
-                    (out.height == 1 && p.filter.height > 1);
+  extent2 const out = output_extent(p);
+  bool const easy   = p.filter.height * p.filter.width <= few_taps;
+  bool const tiny =
+    out.height * out.width < least_outputs || (out.height == 1 && p.filter.height > 1);
   std::int64_t const columns = geometry::round_up(out.width, toeplitz_block);
   bool const hollow          = easy && out.width * 10 < columns * 7;
   bool const strided         = easy && p.stride.width > 1 &&

@@ -158,15 +158,16 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   std::int64_t const plane = staged_bytes(p, tile);
   // Held filters: as many images as fill the last matrix product. Large filters: as fill each with
   // slots of the same rows, so that rows in the padding are skipped.
-  std::int64_t const own =
-    toeplitz_holds_filter(p, toeplitz_begin(p)) ? slots(tile, walk) : parts(out.width, toeplitz_block);
+  std::int64_t const own = toeplitz_holds_filter(p, toeplitz_begin(p))
+                             ? slots(tile, walk)
+                             : parts(out.width, toeplitz_block);
   std::int64_t best = 1;
   auto const idle   = [&](std::int64_t images) {
     return (parts(images * own, toeplitz_slots) * toeplitz_slots - images * own) * 64 / images;
   };
   // Rows of odd length begin alike in all images only where those are an even number of elements
   // apart.
-  bool const alike = p.channels * p.input.height * p.input.width % 2 == 0;
+  bool const alike        = p.channels * p.input.height * p.input.width % 2 == 0;
   std::int64_t const most = alike ? std::min<std::int64_t>(p.batch, toeplitz_slots) : 1;
   for (std::int64_t images = 1; images <= most; ++images) {
     if (images > 1 && images * plane > aim.staged_bytes) { break; }
@@ -198,12 +199,12 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
 /// A tile of stacks: 16 images where there are so many, since they skip the same rows, and no more
 /// of each than leaves room for a second block on the multiprocessor.
 [[nodiscard]] constexpr toeplitz_tile stack_tile(conv2d_problem const& p,
-                                                 device_facts const& device) noexcept
+                                                 device_facts const& device,
+                                                 aims const& aim) noexcept
 {
   constexpr int fewest_columns = 2 * toeplitz_stack_blocks * toeplitz_block;
   extent2 const out            = output_extent(p);
-  auto const most              = std::min(device.shared_bytes_per_block,
-                                          device.shared_bytes_per_sm / 2 - 1024);
+  auto const most = std::min(device.shared_bytes_per_block, device.shared_bytes_per_sm / 2 - 1024);
   toeplitz_tile tile{.images  = static_cast<int>(std::min<std::int64_t>(p.batch, toeplitz_slots)),
                      .rows    = static_cast<int>(out.height),
                      .columns = static_cast<int>(out.width)};
@@ -213,8 +214,8 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
       geometry::round_up(even_part(out.width, tile.columns / 2), fewest_columns / 2));
   };
   auto const lower = [&] {
-    tile.rows = static_cast<int>(geometry::round_up(even_part(out.height, tile.rows / 2),
-                                                    toeplitz_stack_rows));
+    tile.rows = static_cast<int>(
+      geometry::round_up(even_part(out.height, tile.rows / 2), toeplitz_stack_rows));
   };
   while (too_large() && tile.columns >= 2 * fewest_columns) { narrower(); }
   while (too_large() && tile.images > 4) { tile.images = (tile.images + 1) / 2; }
@@ -226,7 +227,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   // Channels until every warp has an item.
   std::int64_t const enough = 2 * device.multiprocessors;
   if (tile.rows >= out.height && tile.columns >= out.width) {
-    while (tile.channels < p.channels && stack_items(p, tile) < toeplitz_stack_threads / 32) {
+    while (tile.channels < p.channels && stack_items(p, tile) < aim.warps) {
       toeplitz_tile wider = tile;
       ++wider.channels;
       if (toeplitz_stack::of(p, wider).shared_bytes() > most || count(p, wider) < enough) { break; }
@@ -242,11 +243,11 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
 {
   constexpr std::int64_t longest = 8192;
   std::int64_t const width       = output_extent(p).width;
-  std::int64_t const part = geometry::round_up(even_part(width, longest), toeplitz_stretch);
-  policy.along            = true;
-  policy.tile.columns     = static_cast<int>(std::min(part, width));
-  std::int64_t const steps = parts(policy.tile.columns, toeplitz_stretch);
-  policy.walk              = static_cast<int>(even_part(steps, aim.walk));
+  std::int64_t const part        = geometry::round_up(even_part(width, longest), toeplitz_stretch);
+  policy.along                   = true;
+  policy.tile.columns            = static_cast<int>(std::min(part, width));
+  std::int64_t const steps       = parts(policy.tile.columns, toeplitz_stretch);
+  policy.walk                    = static_cast<int>(even_part(steps, aim.walk));
 }
 
 /// Shared memory of a block of the tile.
@@ -269,16 +270,14 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   toeplitz_policy policy{};
   toeplitz_tile& tile = policy.tile;
   auto const count_threads = [&](std::int64_t work) {
-    std::int64_t const warps  = policy.stacks ? toeplitz_stack_threads / 32 : aim.warps;
-    std::int64_t const passes = parts(std::max<std::int64_t>(work, 1), warps);
+    std::int64_t const passes = parts(std::max<std::int64_t>(work, 1), aim.warps);
     policy.threads = static_cast<int>(32 * parts(std::max<std::int64_t>(work, 1), passes));
     return policy;
   };
-  if (toeplitz_stacks(p) && p.filter.height >= aim.stack_height &&
-      out.width >= aim.stack_width) {
+  if (toeplitz_stacks(p) && p.filter.height >= aim.stack_height && out.width >= aim.stack_width) {
     policy.stacks = true;
     policy.walk   = toeplitz_stack_rows;
-    tile          = stack_tile(p, device);
+    tile          = stack_tile(p, device, aim);
     return count_threads(stack_items(p, tile));
   }
   if (toeplitz_one_row(p)) {

@@ -118,7 +118,7 @@ class sliding_filter_engine {
  public:
   static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
-  using windows                        = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
+  using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
   using filter                         = toeplitz_band<T>;
 
   template <typename Retire>
@@ -168,7 +168,7 @@ template <typename T, int Chunks, int Rows, toeplitz_rows_begin Begin>
 struct read_filter_engine {
   static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
-  using windows                        = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
+  using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
   using filter                         = toeplitz_band<T>;
 
   template <typename Retire>

@@ -33,8 +33,8 @@ __device__ void stage_filters(T* staged, T const* filters, int count)
   }
 }
 
-/// Writes `count` filter rows, contiguous at `staged`, to `area` as `toeplitz_filter_rows` says; the
-/// whole block takes part, a warp a row.
+/// Writes `count` filter rows, contiguous at `staged`, to `area` as `toeplitz_filter_rows` says;
+/// the whole block takes part, a warp a row.
 template <typename T>
 __device__ void extend_filter_rows(T* area, T const* staged, int count, int width,
                                    toeplitz_filter_rows const& rows)

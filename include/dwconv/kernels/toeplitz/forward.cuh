@@ -65,15 +65,16 @@ struct toeplitz_item {
 };
 
 /// Where an item's windows would begin at odd addresses. The same for all its slots: they are an
-/// even number of elements apart, for walks have an even number of rows where rows have odd lengths,
-/// and so have images in memory where several share a tile.
+/// even number of elements apart, for walks have an even number of rows where rows have odd
+/// lengths, and so have images in memory where several share a tile.
 template <bool Along, typename T>
 [[nodiscard]] __device__ toeplitz_early toeplitz_early_of(toeplitz_tile_view<T> const& view,
                                                           toeplitz_item const& item)
 {
   auto const& f    = view.p.frame;
   auto const& tile = view.tile;
-  auto const begin = static_cast<int>(reinterpret_cast<std::uintptr_t>(view.staged) / sizeof(T) % 2);
+  auto const address = reinterpret_cast<std::uintptr_t>(view.staged);
+  auto const begin   = static_cast<int>(address / sizeof(T) % 2);
   int const row    = tile.row * f.stride_height - f.pad_top - tile.input_row;
   int const column = tile.column * f.stride_width - f.pad_left - view.p.lead - tile.input_column;
   int const pitch  = Along ? toeplitz_stretch : view.p.layout.row_pitch;
@@ -146,13 +147,14 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
   auto const& f                                = p.frame;
   toeplitz_early const early                   = toeplitz_early_of<Along>(view, item);
   typename Config::engine::windows windows;
+  int const kept_pitch = Along ? toeplitz_stretch : g.kept_row;
   toeplitz_retire<T, Epilogue, Config::even, Along> retire{
-    {}, -Config::engine::early_rows, Along ? toeplitz_stretch : g.kept_row, f.output_width, epilogue};
+    {}, -Config::engine::early_rows, kept_pitch, f.output_width, epilogue};
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
     auto const slot = toeplitz_slot::of<Along>(p, tile, item.slot + lane_index() / 4 + 8 * s);
-    windows.template place<Along>(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), p, tile,
-                  slot, early);
+    T const* const plane_of_x = staged + (slot.image * g.image_pitch + item.input * g.plane_pitch);
+    windows.template place<Along>(s, plane_of_x, p, tile, slot, early);
     int const across  = slot.column + 2 * (lane_index() % 4);
     int const columns = tile.columns - across;
     output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,

@@ -38,7 +38,7 @@ struct toeplitz_grid {
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
-    slots    = blocks.divisor() * images.divisor() *
+    slots = blocks.divisor() * images.divisor() *
             (along ? parts(tile.columns, walk * toeplitz_stretch) : parts(tile.rows, walk));
     matrices = divisor{parts(slots, toeplitz_slots)};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
@@ -190,7 +190,7 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   toeplitz_rows_begin begin;
-  int walk;  ///< Output rows of a slot, or steps where walks go along a plane's only row.
+  int walk;    ///< Output rows of a slot, or steps where walks go along a plane's only row.
   int lead;    ///< Columns by which windows begin before the first tap.
   bool along;  ///< Walks go along a plane's only row.
 

@@ -9,8 +9,8 @@ namespace dwconv {
 struct toeplitz_policy {
   toeplitz_tile tile;
   int threads = 32;
-  int walk    = 7;      ///< Output rows that a slot walks down. Even where rows have odd lengths and
-                        ///< a tile has several walks below each other: all begin alike then.
+  int walk    = 7;  ///< Output rows that a slot walks down. Even where rows have odd lengths and
+                    ///< a tile has several walks below each other: all begin alike then.
   bool stacks = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
   bool along  = false;  ///< Walks go along a plane's only row.
   friend constexpr bool operator==(toeplitz_policy const&, toeplitz_policy const&) = default;

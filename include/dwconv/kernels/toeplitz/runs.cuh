@@ -92,8 +92,8 @@ struct toeplitz_runs {
           .shared_inner = g.kept_row};
 }
 
-/// How runs are dealt out among the threads that start their copies. A warp's lanes start theirs one
-/// after the other, so all warps take part where there are several.
+/// How runs are dealt out among the threads that start their copies. A warp's lanes start theirs
+/// one after the other, so all warps take part where there are several.
 struct toeplitz_dealt {
   int warps;  ///< That take part.
   int first;  ///< Run of this thread.
@@ -177,7 +177,9 @@ class toeplitz_load {
                                               : 0;
       copy_ends(shared + run.shared, from, runs.count, cut);
       landed_.arrive_and_expect(bytes);
-      if (bytes > 0) { bulk_load(shared + run.shared + cut.first, from + cut.first, bytes, landed_); }
+      if (bytes > 0) {
+        bulk_load(shared + run.shared + cut.first, from + cut.first, bytes, landed_);
+      }
     }
   }
 

@@ -176,7 +176,8 @@ class toeplitz_walk_windows {
  public:
   static constexpr int kinds = Kinds;
 
-  /// @tparam Along Each step has its own columns of a plane's only row; zeros were staged beside it.
+  /// @tparam Along Each step has its own columns of a plane's only row; zeros were staged beside
+  ///               it.
   template <bool Along>
   __device__ void place(int which, T const* staged, toeplitz_params<T> const& p,
                         toeplitz_position const& t, toeplitz_slot const& s,

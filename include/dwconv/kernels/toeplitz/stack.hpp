@@ -9,14 +9,7 @@
 namespace dwconv {
 
 /// Output rows that a slot of a stack walks down.
-#ifndef DW_ROWS
-#define DW_ROWS 7
-#define DW_WARPS 4
-#endif
-inline constexpr int toeplitz_stack_rows = DW_ROWS;
-
-/// Most threads of a block of stacks.
-inline constexpr int toeplitz_stack_threads = 32 * DW_WARPS;
+inline constexpr int toeplitz_stack_rows = 7;
 
 /// Blocks of 8 columns that a warp computes beside each other.
 inline constexpr int toeplitz_stack_blocks = 4;
@@ -54,18 +47,19 @@ struct toeplitz_stack {
     s.tile   = tile;
     s.before = static_cast<int>(geometry::divide_up(p.pad.left, half));
     s.lead   = half * s.before - static_cast<int>(p.pad.left);
-    s.halves = static_cast<int>(
-      std::min(geometry::divide_up(p.input.width, half),
-               geometry::divide_up(tile.columns, half) + window_halves(p) - 1));
+    s.halves =
+      static_cast<int>(std::min(geometry::divide_up(p.input.width, half),
+                                geometry::divide_up(tile.columns, half) + window_halves(p) - 1));
     s.rows = static_cast<int>(std::min(p.input.height, tile.rows + p.filter.height - 1));
 
     int const plane = s.rows * s.halves;
     s.image_pitch   = (plane + (plane % 2 == 0 ? 1 : 0)) * half;
     s.plane_pitch   = tile.images * s.image_pitch;
     s.input_size    = tile.channels * s.plane_pitch;
-    s.filter        = toeplitz_filter_rows::of_window(toeplitz_block - 1 + s.lead, (window_halves(p) + 1) / 2);
-    s.filter_size   = tile.channels * static_cast<int>(p.multiplier * p.filter.height) * 4 *
-                    s.filter.pitch;
+    s.filter =
+      toeplitz_filter_rows::of_window(toeplitz_block - 1 + s.lead, (window_halves(p) + 1) / 2);
+    s.filter_size =
+      tile.channels * static_cast<int>(p.multiplier * p.filter.height) * 4 * s.filter.pitch;
     s.raw_size = geometry::round_up(
       tile.channels * static_cast<int>(p.multiplier * p.filter.height * p.filter.width), half);
     return s;

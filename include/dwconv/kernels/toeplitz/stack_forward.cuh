@@ -152,7 +152,7 @@ __device__ void toeplitz_stack_compute(toeplitz_stack_params<T> const& p,
 /// A tile a block: staged, multiplied by the banded matrices of its filters, and written as items
 /// are complete. For filters so large that multiplying takes longer than moving.
 template <typename Config, typename Epilogue>
-__global__ void __launch_bounds__(toeplitz_stack_threads,
+__global__ void __launch_bounds__(toeplitz_threads,
                                   epilogue::blocks_beside<Epilogue>(2, false))
   toeplitz_stack_kernel(toeplitz_stack_params<typename Config::element_type> const p,
                         Epilogue const epilogue)
@@ -163,15 +163,17 @@ __global__ void __launch_bounds__(toeplitz_stack_threads,
   T* const staged  = zeros + toeplitz_stack::zeros;
   T* const filters = staged + p.stack.input_size;
 
-  auto const& f   = p.frame;
-  auto const tile = toeplitz_position::of(p.stack, p.grid, f, static_cast<std::int32_t>(blockIdx.x));
+  auto const& f = p.frame;
+  auto const tile =
+    toeplitz_position::of(p.stack, p.grid, f, static_cast<std::int32_t>(blockIdx.x));
   toeplitz_stack_load<T>{p, tile, staged}.start();
   if (threadIdx.x < toeplitz_stack::half) { zeros[threadIdx.x] = from_sum<T>(0.0f); }
   T* const raw          = filters + p.stack.filter_size;
   int const filter_size = f.filter_height * f.filter_width;
   int const channels    = tile.channels * f.multiplier;
-  stage_filters(raw, p.filter + static_cast<std::int64_t>(tile.channel) * f.multiplier * filter_size,
-                channels * filter_size);
+  T const* const first =
+    p.filter + static_cast<std::int64_t>(tile.channel) * f.multiplier * filter_size;
+  stage_filters(raw, first, channels * filter_size);
   block_sync();
   extend_filter_rows(filters, raw, channels * f.filter_height, f.filter_width, p.stack.filter);
   async_wait<0>();

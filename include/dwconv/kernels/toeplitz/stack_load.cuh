@@ -21,8 +21,9 @@ class toeplitz_stack_load {
                                  T* staged)
     : p_{p}, tile_{tile}, staged_{staged}
   {
-    auto const& f            = p.frame;
-    std::int64_t const plane = static_cast<std::int64_t>(tile.image) * p.grid.channels + tile.channel;
+    auto const& f = p.frame;
+    std::int64_t const plane =
+      static_cast<std::int64_t>(tile.image) * p.grid.channels + tile.channel;
     first_ = p.x + ((plane * f.input_height + tile.input_row) * f.input_width + tile.input_column);
   }
 

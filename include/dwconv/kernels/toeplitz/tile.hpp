@@ -60,7 +60,7 @@ enum class toeplitz_rows_begin : std::uint8_t {
 [[nodiscard]] constexpr int toeplitz_window_chunks(conv2d_problem const& p,
                                                    toeplitz_rows_begin begin) noexcept
 {
-  int const before = begin == toeplitz_rows_begin::even ? toeplitz_lead(p, begin) : 1;
+  int const before          = begin == toeplitz_rows_begin::even ? toeplitz_lead(p, begin) : 1;
   std::int64_t const window = (toeplitz_block - 1) * p.stride.width + p.filter.width + before;
   return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
 }
@@ -212,7 +212,7 @@ struct toeplitz_layout {
     g.kept_image  = beside(g.kept_image, tile.columns, 1);
     g.output_size = geometry::round_up(tile.images * g.kept_image + 2 * piece, 64);
 
-    g.filter      = toeplitz_filter_rows::of(p, begin);
+    g.filter = toeplitz_filter_rows::of(p, begin);
     if (!toeplitz_holds_filter(p, begin)) {
       g.filter_size = planes * static_cast<int>(p.filter.height) * 4 * g.filter.pitch;
       g.raw_size    = planes * static_cast<int>(p.filter.height * p.filter.width);
