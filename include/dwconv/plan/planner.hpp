@@ -213,9 +213,11 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   bool const hollow          = easy && out.width * 10 < columns * 7;
   bool const strided         = easy && p.stride.width > 1 &&
                        (p.input.width % 4 != 0 || out.width % 4 != 0 || out.width < least_width);
-  // Slots of several images share no matrix product there.
-  bool const alone = p.channels * p.input.height * p.input.width % 2 != 0 &&
-                     out.height * columns < 7 * toeplitz_block * toeplitz_slots;
+  // Slots of several images share no matrix product there: those of one should fill some.
+  constexpr std::int64_t least_columns = toeplitz_block * toeplitz_slots, least_height = 7;
+  bool const odd   = p.channels % 2 != 0 && p.input.height % 2 != 0 && p.input.width % 2 != 0;
+  bool const alone = odd && out.width < least_columns && out.height < least_height * least_columns &&
+                     out.height * columns < least_height * least_columns;
   return !(tiny || hollow || strided || alone);
 }
 
