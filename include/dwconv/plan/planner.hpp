@@ -216,8 +216,8 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   // Slots of several images share no matrix product there: those of one should fill some.
   constexpr std::int64_t least_columns = toeplitz_block * toeplitz_slots, least_height = 7;
   bool const odd   = p.channels % 2 != 0 && p.input.height % 2 != 0 && p.input.width % 2 != 0;
-  bool const alone = odd && out.width < least_columns && out.height < least_height * least_columns &&
-                     out.height * columns < least_height * least_columns;
+  bool const small = out.width < least_columns && out.height < least_height * least_columns;
+  bool const alone = odd && small && out.height * columns < least_height * least_columns;
   return !(tiny || hollow || strided || alone);
 }
 

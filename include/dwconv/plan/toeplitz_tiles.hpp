@@ -66,8 +66,10 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
   // Few planes: shorter, until every multiprocessor has some warps.
   constexpr std::int64_t fewest_items = 8;
   auto const items_of                 = [&](std::int64_t walk) {
-    return p.batch * p.output_channels() * parts(output_extent(p).height, walk) *
-           parts(output_extent(p).width, toeplitz_block) / toeplitz_slots;
+    constexpr std::int64_t many = 1 << 24;
+    std::int64_t const slots =
+      parts(output_extent(p).height, walk) * parts(output_extent(p).width, toeplitz_block);
+    return std::min(p.batch * p.output_channels(), many) * std::min(slots, many) / toeplitz_slots;
   };
   while (most > 7 && items_of(most) < fewest_items * device.multiprocessors) { most /= 2; }
   std::int64_t const rows = output_extent(p).height;
@@ -167,7 +169,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   };
   // Rows of odd length begin alike in all images only where those are an even number of elements
   // apart.
-  bool const alike        = p.channels * p.input.height * p.input.width % 2 == 0;
+  bool const alike = p.channels % 2 == 0 || p.input.height % 2 == 0 || p.input.width % 2 == 0;
   std::int64_t const most = alike ? std::min<std::int64_t>(p.batch, toeplitz_slots) : 1;
   for (std::int64_t images = 1; images <= most; ++images) {
     if (images > 1 && images * plane > aim.staged_bytes) { break; }
@@ -205,9 +207,11 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   constexpr int fewest_columns = 2 * toeplitz_stack_blocks * toeplitz_block;
   extent2 const out            = output_extent(p);
   auto const most = std::min(device.shared_bytes_per_block, device.shared_bytes_per_sm / 2 - 1024);
+  // More than shared memory holds, and few enough to be counted.
+  constexpr std::int64_t most_rows = 64 * toeplitz_stack_rows, most_columns = 32 * fewest_columns;
   toeplitz_tile tile{.images  = static_cast<int>(std::min<std::int64_t>(p.batch, toeplitz_slots)),
-                     .rows    = static_cast<int>(out.height),
-                     .columns = static_cast<int>(out.width)};
+                     .rows    = static_cast<int>(std::min(out.height, most_rows)),
+                     .columns = static_cast<int>(std::min(out.width, most_columns))};
   auto const too_large = [&] { return toeplitz_stack::of(p, tile).shared_bytes() > most; };
   auto const narrower  = [&] {
     tile.columns = static_cast<int>(
