@@ -81,7 +81,7 @@ struct toeplitz_position {
   /// Tile number `index`: along a row first, then down a plane, along the channels, over the
   /// images.
   ///
-  /// @param g A toeplitz_layout or toeplitz_stack.
+  /// @tparam Layout toeplitz_layout or toeplitz_stack.
   template <typename Layout>
   [[nodiscard]] static DWCONV_HOST_DEVICE constexpr toeplitz_position of(
     Layout const& g, toeplitz_grid const& n, tile_frame const& f, std::int32_t index) noexcept

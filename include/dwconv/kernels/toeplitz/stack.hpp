@@ -80,10 +80,11 @@ struct toeplitz_stack {
   }
 };
 
-/// Halves of matrix products along a filter row that kernels of stacks are compiled for: filters of
-/// 9 to 41 columns, or fewer with some paddings.
+/// The fewest halves of matrix products along a filter row that kernels of stacks are compiled for:
+/// filters of 9 to 41 columns, or fewer with some paddings.
 inline constexpr int toeplitz_stack_fewest_halves = 4;
-inline constexpr int toeplitz_stack_most_halves   = 6;
+/// The most of them.
+inline constexpr int toeplitz_stack_most_halves = 6;
 
 /// Whether a problem whose filter is not held in registers can be computed in stacks.
 [[nodiscard]] constexpr bool toeplitz_stacks(conv2d_problem const& p) noexcept

@@ -16,7 +16,7 @@ DWCONV_ABI_NAMESPACE_BEGIN
 template <typename T>
 class toeplitz_stack_load {
  public:
-  /// @param staged Where the tile's first staged element goes.
+  /// The tile's first staged element goes to `staged`.
   __device__ toeplitz_stack_load(toeplitz_stack_params<T> const& p, toeplitz_position const& tile,
                                  T* staged)
     : p_{p}, tile_{tile}, staged_{staged}

@@ -170,8 +170,9 @@ struct toeplitz_layout {
 
   static constexpr int piece = copy_bytes / toeplitz_element_bytes;
 
-  /// @param p    A valid problem in nchw whose tile has fewer than 2^31 elements.
-  /// @param tile Of its outputs.
+  /// @param p     A valid problem in nchw whose tile has fewer than 2^31 elements.
+  /// @param tile  Of its outputs.
+  /// @param begin Where rows of x and y begin.
   [[nodiscard]] static constexpr toeplitz_layout of(conv2d_problem const& p, toeplitz_tile tile,
                                                     toeplitz_rows_begin begin) noexcept
   {
