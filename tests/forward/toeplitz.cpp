@@ -233,6 +233,23 @@ TEST_CASE("toeplitz: wide rows are cut into windows of columns", "[toeplitz]")
   }
 }
 
+TEST_CASE("toeplitz: tiles that see only padding", "[toeplitz]")
+{
+  std::size_t next = 0;
+  for (std::int64_t const taps : {3, 8, 14}) {
+    for (std::int64_t const pad : {20, 40}) {
+      conv2d_problem const p{.batch    = 1,
+                             .channels = 2,
+                             .input    = {4, 60 + static_cast<std::int64_t>(next)},
+                             .filter   = {taps, taps},
+                             .pad      = {pad, pad, pad, pad}};
+      CHECK(toeplitz_agrees(next, p, next % 3, small_tiles));
+      CHECK(toeplitz_agrees(next, p, next % 3));
+      ++next;
+    }
+  }
+}
+
 TEST_CASE("toeplitz: images share matrix products where planes are small", "[toeplitz]")
 {
   std::size_t next = 0;

@@ -159,13 +159,15 @@ class toeplitz_load {
   {
     toeplitz_dealt const dealt = toeplitz_dealt::of(runs.total());
     if (threadIdx.x == 0) {
-      landed_.init(static_cast<unsigned>(runs.total()));
+      landed_.init(static_cast<unsigned>(max(runs.total(), 1)));
       fence_barrier_init();
     }
     // A lone warp's first lane uses what it initialised itself. But the compiler lets all lanes
     // agree on one that does, and racecheck, which takes the last one for it, wants to see them
     // meet.
     dealt.warps > 1 ? block_sync() : warp_sync();
+    // A tile that sees only padding stages nothing.
+    if (runs.total() == 0 && threadIdx.x == 0) { landed_.arrive(); }
     if (warp_index() >= dealt.warps) { return; }
 #pragma unroll 1
     for (int r = dealt.first; r < runs.total(); r += dealt.step) {
