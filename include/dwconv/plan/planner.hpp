@@ -193,9 +193,9 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
 }
 
 /// Whether an eligible family is faster than the kernel that was chosen before it. The toeplitz
-/// family is faster than the window family, but where its matrix products stay half empty or it has
-/// to realign every row: for kernels of one filter, and for those that slide where few taps meet
-/// each element. Measured on an H200 (docs/tuning.md).
+/// family is faster than the window family, but where its matrix products stay half empty: for
+/// kernels of one filter, and for those that slide where few taps meet each element. Measured on an
+/// H200 (docs/tuning.md).
 [[nodiscard]] constexpr bool better(kernel_family family, conv2d_problem const& p,
                                     compiled_shape const& than) noexcept
 {
@@ -207,13 +207,20 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
              p.filter.height * p.filter.width <= most_taps);
   }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
-  extent2 const out       = output_extent(p);
-  bool const tiny         = out.height == 1 || out.height * out.width < least_outputs;
-  bool const odd_and_easy = p.input.width % 2 != 0 && p.filter.height * p.filter.width <= few_taps;
-  bool const odd_strided =
-    p.stride.width > 1 &&
-    (p.input.width % 4 != 0 || out.width % 4 != 0 || out.width < least_width);
-  return !(tiny || odd_and_easy || odd_strided);
+  extent2 const out = output_extent(p);
+  bool const easy   = p.filter.height * p.filter.width <= few_taps;
+  bool const tiny =
+    out.height * out.width < least_outputs || (out.height == 1 && p.filter.height > 1);
+  std::int64_t const columns = geometry::round_up(out.width, toeplitz_block);
+  bool const hollow          = easy && out.width * 10 < columns * 7;
+  bool const strided         = easy && p.stride.width > 1 &&
+                       (p.input.width % 4 != 0 || out.width % 4 != 0 || out.width < least_width);
+  // Slots of several images share no matrix product there: those of one should fill some.
+  constexpr std::int64_t least_columns = toeplitz_block * toeplitz_slots, least_height = 7;
+  bool const odd   = p.channels % 2 != 0 && p.input.height % 2 != 0 && p.input.width % 2 != 0;
+  bool const small = out.width < least_columns && out.height < least_height * least_columns;
+  bool const alone = odd && small && out.height * columns < least_height * least_columns;
+  return !(tiny || hollow || strided || alone);
 }
 
 constexpr void fill_direct(forward_plan& plan) noexcept
@@ -263,7 +270,7 @@ constexpr void fill_toeplitz(forward_plan& plan) noexcept
   plan.toeplitz     = choose_toeplitz_policy(plan.problem, plan.device);
   plan.blocks       = toeplitz_tiles::count(plan.problem, plan.toeplitz.tile);
   plan.threads      = plan.toeplitz.threads;
-  plan.shared_bytes = toeplitz_layout::of(plan.problem, plan.toeplitz.tile).shared_bytes();
+  plan.shared_bytes = toeplitz_tiles::shared_bytes(plan.problem, plan.toeplitz);
 }
 
 constexpr void fill(forward_plan& plan) noexcept
