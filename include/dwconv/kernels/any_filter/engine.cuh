@@ -215,7 +215,7 @@ class any_filter_engine {
 
   static constexpr unsigned all_rows = (1u << Rows) - 1;
   /// Whether there are registers to read the next row's taps before they are needed.
-  static constexpr bool reads_ahead = sizeof(Sum) == 4 && Rows * Columns < 50;
+  static constexpr bool reads_ahead = sizeof(Sum) == 4;
 
   /// Where a walk is.
   struct place {
