@@ -61,19 +61,16 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
     return "the padding is wider than what it stages around a row";
   }
 
-  int const bytes           = static_cast<int>(size_in_bytes(element));
-  window_policy const least = window_tiles::least_tile(p, bytes);
-  if (!window_tiles::has_lanes(p, least.tile)) {
+  int const bytes            = static_cast<int>(size_in_bytes(element));
+  window_policy const policy = choose_window_policy(p, bytes, device);
+  if (!window_tiles::has_lanes(p, policy.tile)) {
     return "its steps have more rows than a warp has lanes";
   }
-  if (!window_tiles::fits(p, least, bytes, device)) {
+  if (!window_tiles::fits(p, policy, bytes, device)) {
     return "a tile does not fit in shared memory";
   }
-  // Only the largest problems have to look for their tile to know how many there are.
-  bool const few = window_tiles::blocks_of(p, least) <= most_blocks;
-  return few || window_tiles::blocks_of(p, choose_window_policy(p, bytes, device)) <= most_blocks
-           ? nullptr
-           : "y needs more blocks than one launch has";
+  tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
+  return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
 }
 
 /// Why the window kernels for filters known at run time cannot take a problem, or null.

@@ -260,6 +260,8 @@ class tall_search {
  private:
   /// Rows of a tile, if a plane has as many, and of one that is longer than that.
   static constexpr int least_rows = 8, most_rows = 400;
+  /// Of a multiprocessor: three times what it holds.
+  static constexpr int enough_warps = 48;
 
   constexpr void try_columns(std::int64_t columns) noexcept
   {
@@ -267,7 +269,8 @@ class tall_search {
     tried_.tile.columns = static_cast<int>(columns);
     last_piece_         = tried_.piece;
     across_             = geometry::divide_up(columns, tried_.piece.columns);
-    // All rows, a half, a third, a quarter, a sixth, an eighth, and so on.
+    std::int64_t const column_tiles = geometry::divide_up(out_.width, columns);
+    // All rows, a half, a third, a quarter, a sixth, an eighth, and so on, until there is enough to do.
     for (std::int64_t parts = 1; parts <= out_.height;
          parts += parts == 1 ? 1 : (parts & (parts - 1)) == 0 ? parts / 2 : parts / 3) {
       std::int64_t const rows = geometry::divide_up(out_.height, parts);
@@ -275,6 +278,9 @@ class tall_search {
       if (rows < least_rows && parts > 1 && found_) { break; }
       tried_.tile.rows = static_cast<int>(rows);
       try_rows(static_cast<int>(rows));
+      std::int64_t const warps =
+        planes_ * column_tiles * geometry::divide_up(out_.height, rows) * across_ / warp_size;
+      if (warps >= std::int64_t{device_.multiprocessors} * enough_warps) { break; }
     }
   }
 
