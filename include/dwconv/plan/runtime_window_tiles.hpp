@@ -152,7 +152,7 @@ struct candidate {
     whole(static_cast<double>(c.pieces * tile.planes + window_tiles::warp_size - 1) /
           window_tiles::warp_size);
   double const of_registers =
-    v.size.blocks * runtime_window_threads / (warps * window_tiles::warp_size);
+    std::max(v.size.blocks, 2) * runtime_window_threads / (warps * window_tiles::warp_size);
   double const of_memory = device.shared_bytes_per_sm / c.shared_bytes;
   double const resident  = std::clamp(whole(std::min(of_registers, of_memory)), 1.0, 32.0);
   auto const steps       = static_cast<double>(c.policy.rows_per_thread + v.walk.live - 1);
@@ -230,7 +230,7 @@ class tile_search {
   /// Threads along a row of a tile.
   static constexpr std::int64_t most_across = 128;
   /// Bytes of a tile in one chunk, so that several share a multiprocessor,
-  static constexpr double most_bytes = 64 * 1024;
+  static constexpr double most_bytes = 76 * 1024;
   /// of one in several, so that two do,
   static constexpr double most_chunked_bytes = 110 * 1024;
   /// and the fewest of any but the last tile that is tried.

@@ -107,7 +107,7 @@ __global__ void __launch_bounds__(
 
   // Where registers are few, what is the same for the whole block is worked out again in each
   // chunk, which is cheaper than to keep it beside the sums.
-  constexpr bool again  = Config::blocks > 2 || Config::size.live == 1;
+  constexpr bool again  = Config::blocks > 2 || Config::size.live == 1 || sizeof(T) != 4;
   auto const tile_again = [&] {
     if constexpr (again) {
       return tile_position::of(g, f, opaque(static_cast<std::int32_t>(blockIdx.x)));

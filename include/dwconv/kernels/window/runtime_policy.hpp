@@ -30,10 +30,10 @@ inline constexpr int runtime_window_threads = 256;
 {
   constexpr runtime_window_size of_float[]  = {{1, 1, 8, 7, 3}, {1, 1, 16, 7, 2}, {2, 3, 5, 7, 3},
                                                {4, 5, 5, 7, 2}, {6, 8, 7, 5, 2},  {9, 16, 1, 3, 2}};
-  constexpr runtime_window_size of_half[]   = {{1, 1, 8, 6, 3}, {1, 1, 16, 6, 2}, {2, 3, 5, 6, 3},
+  constexpr runtime_window_size of_half[]   = {{1, 1, 8, 6, 3}, {1, 1, 16, 6, 2}, {2, 3, 4, 6, 3},
                                                {4, 5, 5, 6, 2}, {6, 8, 7, 6, 2},  {9, 16, 1, 2, 2}};
   constexpr runtime_window_size of_double[] = {{1, 1, 8, 3, 2}, {1, 1, 16, 3, 2}, {2, 3, 5, 7, 2},
-                                               {4, 5, 5, 5, 2}, {6, 8, 5, 3, 1},  {9, 16, 1, 1, 2}};
+                                               {4, 5, 5, 5, 1}, {6, 8, 5, 3, 1},  {9, 16, 1, 1, 2}};
   return element_bytes == 2   ? of_half[number]
          : element_bytes == 8 ? of_double[number]
                               : of_float[number];
