@@ -10,6 +10,7 @@
 #include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/window/runtime_engine.cuh>
 #include <dwconv/kernels/window/runtime_params.hpp>
+#include <dwconv/kernels/window/runtime_retire.cuh>
 #include <dwconv/staging/tile_load.cuh>
 #include <dwconv/staging/tile_store.cuh>
 
