@@ -198,9 +198,11 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
 {
   if (family != kernel_family::toeplitz) { return false; }
   if (than.taps == extent2{0, 0}) {
-    constexpr std::int64_t most_taps = 32;
-    bool const little = p.filter.height == 1 || p.filter.width == 1 || p.stride.width > 1;
-    return !(than.slides && p.input.width % 2 != 0 && little &&
+    // Filters of more rows are not held in registers; of one column, little of a product is used.
+    constexpr std::int64_t most_taps = 32, most_held_rows = 13;
+    bool const strided = p.stride.width > 1 && p.input.width % 2 != 0;
+    bool const column  = p.filter.width == 1 && p.filter.height > most_held_rows;
+    return !(than.slides && (strided || column) &&
              p.filter.height * p.filter.width <= most_taps);
   }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
