@@ -121,9 +121,7 @@ template <int Size = 0, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t choose_runtime_window(forward_call<T, Epilogue> const& call)
 {
   if constexpr (Size < runtime_window_sizes) {
-    if (call.plan.window.number != Size) {
-      return choose_runtime_window<Size + 1>(call);
-    }
+    if (call.plan.window.number != Size) { return choose_runtime_window<Size + 1>(call); }
     return launch_runtime_window<runtime_window_config<T, Size>>(call);
   } else {
     return cudaErrorInvalidValue;

@@ -63,8 +63,8 @@ class toeplitz_launch {
     // One more column where windows begin before the first tap.
     constexpr std::int64_t most = geometry::divide_up(
       (toeplitz_block - 1) * Stride::extent.width + Taps::extent.width + 1, toeplitz_depth);
-    constexpr bool low_and_odd = Taps::extent.height >= 3 && Taps::extent.height <= 7 &&
-                                 Taps::extent.height % 2 == 1;
+    constexpr bool low_and_odd =
+      Taps::extent.height >= 3 && Taps::extent.height <= 7 && Taps::extent.height % 2 == 1;
     constexpr bool always_held = low_and_odd && Stride::extent == extent2{1, 1} && most == 1;
     return !always_held && (chunks <= 2 || chunks <= most + 1);
   }
@@ -147,8 +147,8 @@ class toeplitz_launch {
   {
     if constexpr (named(0, 1) && named_chunks(Halves / 2)) {
       return launch(&toeplitz_stack_kernel<toeplitz_stack_config<T, Halves>, Epilogue>, shape(),
-                    stream_,
-                    toeplitz_stack_params<T>{plan_.problem, tensors_, plan_.toeplitz}, epilogue_);
+                    stream_, toeplitz_stack_params<T>{plan_.problem, tensors_, plan_.toeplitz},
+                    epilogue_);
     } else {
       return cudaErrorInvalidValue;
     }

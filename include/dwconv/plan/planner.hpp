@@ -89,9 +89,9 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   if (!walk.possible) { return "filter and stride leave out different rows"; }
   if (walk.live > runtime_window_most_live) { return "the filter is too high for its sums"; }
 
-  int const bytes            = static_cast<int>(size_in_bytes(element));
+  int const bytes = static_cast<int>(size_in_bytes(element));
   runtime_window_tiles::view const view{p, bytes};
-  window_policy const least  = runtime_window_tiles::least_tile(view);
+  window_policy const least = runtime_window_tiles::least_tile(view);
   if (!runtime_window_tiles::possible(view, least, device)) {
     return "a tile does not fit in shared memory";
   }
@@ -136,9 +136,8 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
     case kernel_family::direct: return obstacle_to_direct(plan.problem);
     case kernel_family::window:
       return kernel.slides ? obstacle_to_runtime_window(plan.problem, plan.element, plan.device)
-             : kernel.any_filter()
-               ? obstacle_to_any_filter(plan.problem, plan.element, plan.device)
-               : obstacle_to_window(plan.problem, plan.element, plan.device);
+             : kernel.any_filter() ? obstacle_to_any_filter(plan.problem, plan.element, plan.device)
+                                   : obstacle_to_window(plan.problem, plan.element, plan.device);
     case kernel_family::toeplitz:
       return obstacle_to_toeplitz(plan.problem, plan.element, plan.device);
   }
@@ -202,8 +201,7 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
     constexpr std::int64_t most_taps = 32, most_held_rows = 13;
     bool const strided = p.stride.width > 1 && p.input.width % 2 != 0;
     bool const column  = p.filter.width == 1 && p.filter.height > most_held_rows;
-    return !(than.slides && (strided || column) &&
-             p.filter.height * p.filter.width <= most_taps);
+    return !(than.slides && (strided || column) && p.filter.height * p.filter.width <= most_taps);
   }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
   extent2 const out = output_extent(p);
@@ -238,19 +236,18 @@ constexpr void fill_window(forward_plan& plan) noexcept
   plan.window       = choose_window_policy(plan.problem, bytes, plan.device);
   plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
   plan.threads      = plan.window.threads;
-  plan.shared_bytes =
-    static_cast<int>(window_tiles::shared_bytes(plan.problem, plan.window.tile, bytes,
-                                                plan.window.piece.columns));
+  plan.shared_bytes = static_cast<int>(
+    window_tiles::shared_bytes(plan.problem, plan.window.tile, bytes, plan.window.piece.columns));
 }
 
 constexpr void fill_runtime_window(forward_plan& plan) noexcept
 {
-  int const bytes   = static_cast<int>(size_in_bytes(plan.element));
-  plan.window       = choose_runtime_window_policy(plan.problem, bytes, plan.device);
-  plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
-  plan.threads      = plan.window.threads;
-  plan.shared_bytes = static_cast<int>(
-    runtime_window_tiles::shared_bytes({plan.problem, bytes}, plan.window.tile));
+  int const bytes = static_cast<int>(size_in_bytes(plan.element));
+  plan.window     = choose_runtime_window_policy(plan.problem, bytes, plan.device);
+  plan.blocks     = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
+  plan.threads    = plan.window.threads;
+  plan.shared_bytes =
+    static_cast<int>(runtime_window_tiles::shared_bytes({plan.problem, bytes}, plan.window.tile));
 }
 
 constexpr void fill_any_filter(forward_plan& plan) noexcept

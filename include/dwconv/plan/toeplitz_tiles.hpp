@@ -163,8 +163,8 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   std::int64_t const own = toeplitz_holds_filter(p, toeplitz_begin(p))
                              ? slots(tile, walk)
                              : parts(out.width, toeplitz_block);
-  std::int64_t best = 1;
-  auto const idle   = [&](std::int64_t images) {
+  std::int64_t best      = 1;
+  auto const idle        = [&](std::int64_t images) {
     return (parts(images * own, toeplitz_slots) * toeplitz_slots - images * own) * 64 / images;
   };
   // Rows of odd length begin alike in all images only where those are an even number of elements
@@ -272,7 +272,7 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   using namespace toeplitz_tiles;
   extent2 const out = output_extent(p);
   toeplitz_policy policy{};
-  toeplitz_tile& tile = policy.tile;
+  toeplitz_tile& tile      = policy.tile;
   auto const count_threads = [&](std::int64_t work) {
     std::int64_t const passes = parts(std::max<std::int64_t>(work, 1), aim.warps);
     policy.threads = static_cast<int>(32 * parts(std::max<std::int64_t>(work, 1), passes));

@@ -14,9 +14,10 @@ namespace dwconv {
 /// to compare tiles by.
 ///
 /// What a warp issues, what memory moves and how long a block lives are counted, and the longest of
-/// the three is waited for. For kernels that walk, and are bound by what they issue: the weights were
-/// fitted to 3000 measured tiles of nine shapes with 7x7 filters in float, on an H200 with CUDA 13.0.
-/// Of each shape's tiles the one of the least cost took 2 % longer than the best (docs/tuning.md).
+/// the three is waited for. For kernels that walk, and are bound by what they issue: the weights
+/// were fitted to 3000 measured tiles of nine shapes with 7x7 filters in float, on an H200 with
+/// CUDA 13.0. Of each shape's tiles the one of the least cost took 2 % longer than the best
+/// (docs/tuning.md).
 class window_cost {
  public:
   constexpr window_cost(conv2d_problem const& p, int element_bytes,
@@ -39,36 +40,36 @@ class window_cost {
                             policy.tile.planes,
                           lanes) *
       lanes;
-    std::int64_t const bytes = tile_elements(p_, policy.tile, element_bytes_,
-                                             window_overhang(p_, policy.piece.columns)) *
-                               element_bytes_;
+    std::int64_t const bytes =
+      tile_elements(p_, policy.tile, element_bytes_, window_overhang(p_, policy.piece.columns)) *
+      element_bytes_;
     return shared_bytes_ / (bytes + of_block) * threads <
-           window_blocks(p_.filter, p_.stride, policy.piece, element_bytes_) * window_threads * 3 / 4;
+           window_blocks(p_.filter, p_.stride, policy.piece, element_bytes_) * window_threads * 3 /
+             4;
   }
 
   /// In cycles.
   [[nodiscard]] constexpr double of(window_policy const& policy) const noexcept
   {
     tile_shape const& tile = policy.tile;
-    auto const c           = geometry::measure_chunk(p_, tile, element_bytes_,
-                                                     window_overhang(p_, policy.piece.columns));
-    bool const one         = tile.steps >= live_ - 1 + tile.rows;
+    auto const c =
+      geometry::measure_chunk(p_, tile, element_bytes_, window_overhang(p_, policy.piece.columns));
+    bool const one            = tile.steps >= live_ - 1 + tile.rows;
     std::int64_t const strips = geometry::divide_up(out_.height, tile.rows);
     std::int64_t const across = geometry::divide_up(tile.columns, policy.piece.columns);
     std::int64_t const down   = geometry::divide_up(tile.rows, policy.rows_per_thread);
     std::int64_t const blocks = geometry::divide_up(planes_, tile.planes) * strips *
                                 geometry::divide_up(out_.width, tile.columns);
     std::int64_t const chunks = geometry::divide_up(live_ - 1 + tile.rows, tile.steps);
-    auto const warps          = static_cast<double>(
-      geometry::divide_up(across * down * tile.planes, lanes));
+    auto const warps = static_cast<double>(geometry::divide_up(across * down * tile.planes, lanes));
 
     std::int64_t const bytes =
       (c.input_size + c.output_size) * (one ? 1 : tile_stages) * element_bytes_;
     int const of_registers =
       window_blocks(p_.filter, p_.stride, policy.piece, element_bytes_) * window_threads / lanes;
     auto const resident = static_cast<double>(std::clamp<std::int64_t>(
-      std::min(static_cast<std::int64_t>(of_registers / warps), shared_bytes_ / (bytes + of_block)), 1,
-      32));
+      std::min(static_cast<std::int64_t>(of_registers / warps), shared_bytes_ / (bytes + of_block)),
+      1, 32));
 
     // Those with a row of the image.
     double const steps = static_cast<double>(policy.rows_per_thread + live_ - 1) -
@@ -77,35 +78,43 @@ class window_cost {
     double const slots = resident * multiprocessors_;
     double const full  = static_cast<double>(blocks) / slots;
     double const whole = static_cast<double>(static_cast<std::int64_t>(full));
-    double const waves = full <= 1 ? 1 : whole + (full > whole ? last_wave + (1 - last_wave) * (full - whole) : 0);
+    double const waves =
+      full <= 1 ? 1 : whole + (full > whole ? last_wave + (1 - last_wave) * (full - whole) : 0);
 
-    double const rows    = static_cast<double>(std::min((tile.rows - 1) * p_.stride.height + p_.filter.height, p_.input.height));
-    double const halo    = strips > 1 ? rows / static_cast<double>(tile.rows * p_.stride.height) - 1 : 0;
-    double const moved   = static_cast<double>((p_.batch * p_.channels * p_.input.height * p_.input.width +
-                                              planes_ * out_.height * out_.width) *
-                                             element_bytes_);
+    double const rows = static_cast<double>(
+      std::min((tile.rows - 1) * p_.stride.height + p_.filter.height, p_.input.height));
+    double const halo =
+      strips > 1 ? rows / static_cast<double>(tile.rows * p_.stride.height) - 1 : 0;
+    double const moved =
+      static_cast<double>((p_.batch * p_.channels * p_.input.height * p_.input.width +
+                           planes_ * out_.height * out_.width) *
+                          element_bytes_);
     double const memory  = moved * (1 + reread * halo) / (bytes_a_cycle * multiprocessors_);
     auto const in_chunks = static_cast<double>(chunks);
-    double const life    = (block_life + chunk_life * in_chunks + step_life * steps +
-                         warp_life * (warps - 1)) * waves;
+    double const life =
+      (block_life + chunk_life * in_chunks + step_life * steps + warp_life * (warps - 1)) * waves;
 
-    double const taps  = static_cast<double>(p_.filter.height * p_.filter.width * policy.piece.columns);
+    double const taps =
+      static_cast<double>(p_.filter.height * p_.filter.width * policy.piece.columns);
     double const reads = static_cast<double>(
       window_reach(policy.piece.columns, p_.stride.width, p_.filter.width) * p_.stride.height);
-    bool const rows_apart    = tile.columns < out_.width;
-    double const runs        = c.whole_planes ? 1
-                               : rows_apart   ? (one ? rows : static_cast<double>(tile.steps * p_.stride.height))
-                                              : tile.planes;
-    std::int64_t const piece = copy_bytes / element_bytes_;
-    std::int64_t const apart = rows_apart ? p_.input.width : p_.input.height * p_.input.width;
+    bool const rows_apart        = tile.columns < out_.width;
+    double const runs            = c.whole_planes ? 1
+                                   : rows_apart
+                                     ? (one ? rows : static_cast<double>(tile.steps * p_.stride.height))
+                                     : tile.planes;
+    std::int64_t const piece     = copy_bytes / element_bytes_;
+    std::int64_t const apart     = rows_apart ? p_.input.width : p_.input.height * p_.input.width;
     std::int64_t const out_apart = rows_apart ? out_.width : out_.height * out_.width;
-    bool const ragged = runs > 1 && (apart % piece != 0 || out_apart % piece != 0);
-    double const each = steps * (tap * taps + step + read * reads) + block_start +
-                        in_chunks * (chunk_start + run_start * runs * (ragged ? ragged_run : 1) / warps +
-                                     warp_wait * (warps - 1));
+    bool const ragged            = runs > 1 && (apart % piece != 0 || out_apart % piece != 0);
+    double const each =
+      steps * (tap * taps + step + read * reads) + block_start +
+      in_chunks * (chunk_start + run_start * runs * (ragged ? ragged_run : 1) / warps +
+                   warp_wait * (warps - 1));
     double const share =
-      full <= 1 ? static_cast<double>(geometry::divide_up(blocks, multiprocessors_)) * warps / schedulers
-                : resident * warps / schedulers;
+      full <= 1
+        ? static_cast<double>(geometry::divide_up(blocks, multiprocessors_)) * warps / schedulers
+        : resident * warps / schedulers;
     double const issue   = each * std::max(share, least_share) * waves;
     double const longest = std::max({issue, memory, life});
     return longest + overlap_lost * (issue + memory + life - longest);
@@ -123,7 +132,8 @@ class window_cost {
   static constexpr double least_share = 1.7;
   // Cycles that a block lives, whatever else runs.
   static constexpr double block_life = 3200, chunk_life = 270, step_life = 41, warp_life = 570;
-  // Bytes that memory moves for a multiprocessor in a cycle, and what part of rows read twice costs.
+  // Bytes that memory moves for a multiprocessor in a cycle, and what part of rows read twice
+  // costs.
   static constexpr double bytes_a_cycle = 16.5, reread = 0.5;
   // Of a last wave that is not full; of the lesser two of issuing, moving and living.
   static constexpr double last_wave = 0.83, overlap_lost = 0.39;

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 
-#include <dwconv/core/floor_log2.hpp>
 #include <dwconv/device/async_copy.cuh>
 #include <dwconv/device/barrier.cuh>
 #include <dwconv/device/bulk_copy.cuh>
+#include <dwconv/device/integer.cuh>
 #include <dwconv/device/warp.cuh>
 #include <dwconv/staging/memory_run.hpp>
 #include <dwconv/staging/mover.hpp>

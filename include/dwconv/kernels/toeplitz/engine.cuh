@@ -119,7 +119,7 @@ class sliding_filter_engine {
   static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
   using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
-  using filter                         = toeplitz_band<T>;
+  using filter  = toeplitz_band<T>;
 
   template <typename Retire>
   __device__ static void walk(windows& x_rows, filter const& w, int filter_height, int, int,
@@ -169,7 +169,7 @@ struct read_filter_engine {
   static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
   using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
-  using filter                         = toeplitz_band<T>;
+  using filter  = toeplitz_band<T>;
 
   template <typename Retire>
   __device__ static void walk(windows& x_rows, filter const& w, int filter_height, int stride, int,

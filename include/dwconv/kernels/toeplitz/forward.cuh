@@ -27,8 +27,8 @@ struct toeplitz_config {
   static constexpr bool even = Begin == toeplitz_rows_begin::even;
   /// Whether walks may go along a plane's only row.
   static constexpr bool one_row = FilterHeight == 1;
-  static constexpr mover how = Mover;
-  using engine               = std::conditional_t<
+  static constexpr mover how    = Mover;
+  using engine                  = std::conditional_t<
     FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Begin>,
     std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, toeplitz_sums, Begin>,
                        read_filter_engine<T, Chunks, toeplitz_sums, Begin>>>;
@@ -71,14 +71,14 @@ template <bool Along, typename T>
 [[nodiscard]] __device__ toeplitz_early toeplitz_early_of(toeplitz_tile_view<T> const& view,
                                                           toeplitz_item const& item)
 {
-  auto const& f    = view.p.frame;
-  auto const& tile = view.tile;
+  auto const& f      = view.p.frame;
+  auto const& tile   = view.tile;
   auto const address = reinterpret_cast<std::uintptr_t>(view.staged);
   auto const begin   = static_cast<int>(address / sizeof(T) % 2);
-  int const row    = tile.row * f.stride_height - f.pad_top - tile.input_row;
-  int const column = tile.column * f.stride_width - f.pad_left - view.p.lead - tile.input_column;
-  int const pitch  = Along ? toeplitz_stretch : view.p.layout.row_pitch;
-  int const first  = begin + item.input * view.p.layout.plane_pitch + row * pitch + column;
+  int const row      = tile.row * f.stride_height - f.pad_top - tile.input_row;
+  int const column   = tile.column * f.stride_width - f.pad_left - view.p.lead - tile.input_column;
+  int const pitch    = Along ? toeplitz_stretch : view.p.layout.row_pitch;
+  int const first    = begin + item.input * view.p.layout.plane_pitch + row * pitch + column;
   return {{first & 1, (first + pitch) & 1}};
 }
 

@@ -44,8 +44,8 @@ struct toeplitz_retire {
       ++next.offset;
       if (here < h.rows[0]) {
         if constexpr (Pairs) {
-          h.kept.store_pair(pair_from_sums<T>(epilogue(sums.r[2 * s], h.at),
-                                              epilogue(sums.r[2 * s + 1], next)));
+          h.kept.store_pair(
+            pair_from_sums<T>(epilogue(sums.r[2 * s], h.at), epilogue(sums.r[2 * s + 1], next)));
         } else {
           float const first  = epilogue(sums.r[2 * s], h.at);
           bool const both    = here < h.rows[1];

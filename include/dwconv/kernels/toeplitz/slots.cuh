@@ -80,7 +80,6 @@ inline constexpr int toeplitz_most_ahead = 31;
 template <typename T, int Chunks, bool Realign>
 class toeplitz_windows {
  public:
-
   /// Rows that `at` may look ahead.
   static constexpr int most_ahead = toeplitz_most_ahead;
 
@@ -147,7 +146,10 @@ class toeplitz_windows {
   }
 
  private:
-  __device__ void look(int s) { staged_[s] = toeplitz_staged_ahead(row_[s], rows_); }
+  __device__ void look(int s)
+  {
+    staged_[s] = toeplitz_staged_ahead(row_[s], rows_);
+  }
 
   [[nodiscard]] static __device__ std::uint32_t pair(T const* from)
   {
@@ -245,9 +247,9 @@ class toeplitz_walk_windows {
     for (int s = 0; s < 2; ++s) {
       x.r[s] = x.r[s + 2] = 0;
       if ((staged_[s] >> Row & 1u) != 0) {
-        x.r[s]     = from_[s].template load_pair<ahead>() & mask_[k][s][2 * C];
-        x.r[s + 2] = from_[s].template load_pair<ahead + toeplitz_depth / 2>() &
-                     mask_[k][s][2 * C + 1];
+        x.r[s] = from_[s].template load_pair<ahead>() & mask_[k][s][2 * C];
+        x.r[s + 2] =
+          from_[s].template load_pair<ahead + toeplitz_depth / 2>() & mask_[k][s][2 * C + 1];
       }
     }
   }

@@ -24,13 +24,13 @@ struct toeplitz_stack_item {
   [[nodiscard]] static __device__ toeplitz_stack_item of(toeplitz_grid const& n, int index)
   {
     toeplitz_stack_item item{};
-    int const line    = n.matrices.quotient(index);
-    item.slot         = (index - line * n.matrices.divisor()) * toeplitz_slots;
-    int const planes  = n.items / (n.matrices.divisor() * n.blocks.divisor());
-    int const group   = line / planes;
-    item.channel      = line - group * planes;
-    item.input        = n.multiplier.quotient(item.channel);
-    item.column       = group * (toeplitz_stack_blocks * toeplitz_block);
+    int const line   = n.matrices.quotient(index);
+    item.slot        = (index - line * n.matrices.divisor()) * toeplitz_slots;
+    int const planes = n.items / (n.matrices.divisor() * n.blocks.divisor());
+    int const group  = line / planes;
+    item.channel     = line - group * planes;
+    item.input       = n.multiplier.quotient(item.channel);
+    item.column      = group * (toeplitz_stack_blocks * toeplitz_block);
     return item;
   }
 };
@@ -56,15 +56,14 @@ struct toeplitz_stack_slot {
 /// Gives an item's sums to the epilogue and writes the results.
 template <typename T, int Halves, typename Epilogue>
 __device__ void toeplitz_stack_store(toeplitz_stack_params<T> const& p,
-                                     toeplitz_position const& tile,
-                                     toeplitz_stack_item const& item,
+                                     toeplitz_position const& tile, toeplitz_stack_item const& item,
                                      toeplitz_stack_engine<T, Halves> const& engine,
                                      Epilogue const& epilogue)
 {
   auto const& f = p.frame;
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
-    auto const slot = toeplitz_stack_slot::of(p.grid, tile, item.slot + lane_index() / 4 + 8 * s);
+    auto const slot  = toeplitz_stack_slot::of(p.grid, tile, item.slot + lane_index() / 4 + 8 * s);
     int const across = item.column + 2 * (lane_index() % 4);
     output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
                          tile.row + slot.row, tile.column + across, 0};
@@ -74,7 +73,7 @@ __device__ void toeplitz_stack_store(toeplitz_stack_params<T> const& p,
     for (int r = 0; r < toeplitz_stack_rows; ++r, ++at.row, at.offset += f.output_width) {
 #pragma unroll
       for (int b = 0; b < toeplitz_stack_blocks; ++b) {
-        int const left = r < slot.rows ? tile.columns - across - b * toeplitz_block : 0;
+        int const left         = r < slot.rows ? tile.columns - across - b * toeplitz_block : 0;
         output_coordinate here = at;
         here.column += b * toeplitz_block;
         here.offset += b * toeplitz_block;
@@ -84,8 +83,8 @@ __device__ void toeplitz_stack_store(toeplitz_stack_params<T> const& p,
         auto const& sums = engine.sums(r, b).r;
         T* const to      = p.y + here.offset;
         if (left > 1 && p.pairs) {
-          store_pair(to, pair_from_sums<T>(epilogue(sums[2 * s], here),
-                                           epilogue(sums[2 * s + 1], next)));
+          store_pair(
+            to, pair_from_sums<T>(epilogue(sums[2 * s], here), epilogue(sums[2 * s + 1], next)));
         } else {
           if (left > 0) { to[0] = from_sum<T>(epilogue(sums[2 * s], here)); }
           if (left > 1) { to[1] = from_sum<T>(epilogue(sums[2 * s + 1], next)); }
@@ -116,11 +115,10 @@ __device__ void toeplitz_stack_compute(toeplitz_stack_params<T> const& p,
   filter.take(filters + item.channel * f.filter_height * 4 * s.filter.pitch, s.filter, 1, s.lead);
 
   // Halves are counted from the item's first window.
-  int const first_half = (tile.column + item.column - tile.input_column) / half - s.before;
-  int const halves     = (tile.input_columns + half - 1) / half;
-  int const blocks_left =
-    (tile.columns - item.column + toeplitz_block - 1) / toeplitz_block;
-  auto const row_of = [&](toeplitz_stack_slot const& slot) {
+  int const first_half  = (tile.column + item.column - tile.input_column) / half - s.before;
+  int const halves      = (tile.input_columns + half - 1) / half;
+  int const blocks_left = (tile.columns - item.column + toeplitz_block - 1) / toeplitz_block;
+  auto const row_of     = [&](toeplitz_stack_slot const& slot) {
     return tile.row + slot.row - f.pad_top - tile.input_row;
   };
   auto const slot = toeplitz_stack_slot::of(p.grid, tile, item.slot + lane_index() % 16);
@@ -130,8 +128,8 @@ __device__ void toeplitz_stack_compute(toeplitz_stack_params<T> const& p,
   x.row               = row_of(slot);
   x.rows              = slot.rows > 0 ? tile.input_rows : 0;
   x.zeros             = zeros;
-  x.line              = staged + (item.input * s.plane_pitch + slot.image * s.image_pitch +
-                     x.row * x.pitch + lane_half * half);
+  x.line = staged + (item.input * s.plane_pitch + slot.image * s.image_pitch + x.row * x.pitch +
+                     lane_half * half);
 #pragma unroll
   for (int h = 0; h <= toeplitz_stack_blocks + Config::halves; ++h) {
     x.halves |= static_cast<unsigned>(lane_half + h) < static_cast<unsigned>(halves) ? 1u << h : 0u;
@@ -152,8 +150,7 @@ __device__ void toeplitz_stack_compute(toeplitz_stack_params<T> const& p,
 /// A tile a block: staged, multiplied by the banded matrices of its filters, and written as items
 /// are complete. For filters so large that multiplying takes longer than moving.
 template <typename Config, typename Epilogue>
-__global__ void __launch_bounds__(toeplitz_threads,
-                                  epilogue::blocks_beside<Epilogue>(2, false))
+__global__ void __launch_bounds__(toeplitz_threads, epilogue::blocks_beside<Epilogue>(2, false))
   toeplitz_stack_kernel(toeplitz_stack_params<typename Config::element_type> const p,
                         Epilogue const epilogue)
 {

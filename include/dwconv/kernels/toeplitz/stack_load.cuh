@@ -70,14 +70,13 @@ class toeplitz_stack_load {
     constexpr int half = toeplitz_stack::half;
     int const units    = (tile_.input_columns + half - 1) / half * (half / Unit);
     if (units == 0) { return; }
-    int const at_once  = max(warp_lanes / units, 1);
-    int const mine     = at_once > 1 ? lane_index() / units : 0;
-    int const warps    = static_cast<int>(blockDim.x) / warp_lanes;
-    int const lines    = mine < at_once
-                           ? p_.rows.divisor() * p_.channels.divisor() * p_.stack.tile.images
-                           : 0;
-    int const step     = warps * at_once;
-    int const first    = warp_index() * at_once + mine;
+    int const at_once = max(warp_lanes / units, 1);
+    int const mine    = at_once > 1 ? lane_index() / units : 0;
+    int const warps   = static_cast<int>(blockDim.x) / warp_lanes;
+    int const lines =
+      mine < at_once ? p_.rows.divisor() * p_.channels.divisor() * p_.stack.tile.images : 0;
+    int const step  = warps * at_once;
+    int const first = warp_index() * at_once + mine;
     for (int unit = lane_index() - mine * units; unit < units; unit += warp_lanes) {
       int const column = unit * Unit;
       bool const there = column < tile_.input_columns;  // else zeros, behind the last column
@@ -110,8 +109,7 @@ class toeplitz_stack_load {
     for (int u = 0; u < at_a_time; ++u) {
       place const at = line + u * step < lines ? line_at(line + u * step) : place{};
       to[u]          = at.to;
-      value[u]       = at.to != nullptr && there ? load_read_only(at.from + column)
-                                                 : from_sum<T>(0.0f);
+      value[u] = at.to != nullptr && there ? load_read_only(at.from + column) : from_sum<T>(0.0f);
     }
 #pragma unroll
     for (int u = 0; u < at_a_time; ++u) {

@@ -93,8 +93,8 @@ enum class toeplitz_rows_begin : std::uint8_t {
   int const window = toeplitz_window_chunks(p, begin);
   if (toeplitz_holds_filter(p, begin)) { return window; }
   std::int64_t const image = p.pad.left + toeplitz_lead(p, begin) + p.input.width;
-  auto const needed = static_cast<int>(
-    std::min<std::int64_t>(window, geometry::divide_up(image, toeplitz_depth)));
+  auto const needed =
+    static_cast<int>(std::min<std::int64_t>(window, geometry::divide_up(image, toeplitz_depth)));
   if (p.stride.height == 1) { return needed == 4 ? 5 : needed; }
   return needed <= 2 ? 2 : 5;
 }

@@ -50,8 +50,8 @@ class window_columns_state {
   static constexpr int stride_width  = static_cast<int>(Config::stride.width);
   static constexpr int columns       = Config::columns_per_thread;
   static constexpr int live          = (filter_height + stride_height - 1) / stride_height;
-  static constexpr int reach         = static_cast<int>(
-    window_reach(columns, stride_width, filter_width));  ///< Input columns.
+  static constexpr int reach =
+    static_cast<int>(window_reach(columns, stride_width, filter_width));  ///< Input columns.
 
   __device__ window_columns_state(T const* filter, int first_input_column, int input_width)
   {
@@ -71,9 +71,7 @@ class window_columns_state {
   __device__ void read(T const* row)
   {
 #pragma unroll
-    for (int c = 0; c < reach; ++c) {
-      x_[c] = to_sum(keep_bits(row[c], on_image_[c]));
-    }
+    for (int c = 0; c < reach; ++c) { x_[c] = to_sum(keep_bits(row[c], on_image_[c])); }
   }
 
   sum filter_[filter_height * filter_width];
@@ -129,8 +127,7 @@ class sliding_window : public window_columns_state<Config> {
   /// @param until   Step to stop before.
   /// @param retire  Given each row of sums that is finished.
   template <typename Retire>
-  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until,
-                       Retire& retire)
+  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until, Retire& retire)
   {
     // Only steps with a row on the image read and multiply.
     int const first = min(until, step_ + (row < 0 ? -row / stride_height : 0));
@@ -171,8 +168,9 @@ class sliding_window : public window_columns_state<Config> {
       for (int t = 0; t < filter_width; ++t) {
 #pragma unroll
         for (int v = 0; v < columns; ++v) {
-          sum const before =
-            j > 0 || t > 0 ? sums_[s][v] : (s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0));
+          sum const before = j > 0 || t > 0
+                               ? sums_[s][v]
+                               : (s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0));
           sums_[s][v] =
             multiply_add(x_[v * stride_width + t], filter_[kh * filter_width + t], before);
         }
@@ -236,8 +234,7 @@ class register_tile : public window_columns_state<Config> {
 
   /// As `sliding_window::walk`, for a piece in one chunk.
   template <typename Retire>
-  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until,
-                       Retire& retire)
+  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until, Retire& retire)
   {
     sum sums[rows][columns];
 #pragma unroll
@@ -251,9 +248,7 @@ class register_tile : public window_columns_state<Config> {
       if (row + u >= 0 && row + u < row_end) { accumulate(staged + (row + u) * pitch, u, sums); }
     }
 #pragma unroll
-    for (int i = 0; i < rows; ++i) {
-      retire(sums[i], i + live - 1 < until);
-    }
+    for (int i = 0; i < rows; ++i) { retire(sums[i], i + live - 1 < until); }
   }
 
  private:
@@ -269,8 +264,8 @@ class register_tile : public window_columns_state<Config> {
       for (int t = 0; t < filter_width; ++t) {
 #pragma unroll
         for (int v = 0; v < columns; ++v) {
-          sums[i][v] = multiply_add(x_[v * stride_width + t],
-                                    filter_[kh * filter_width + t], sums[i][v]);
+          sums[i][v] =
+            multiply_add(x_[v * stride_width + t], filter_[kh * filter_width + t], sums[i][v]);
         }
       }
     }
@@ -282,7 +277,7 @@ class register_tile : public window_columns_state<Config> {
 
 /// How a compiled kernel walks.
 template <typename Config>
-using window_engine = std::conditional_t<Config::rows_per_thread == 0, sliding_window<Config>,
-                                         register_tile<Config>>;
+using window_engine =
+  std::conditional_t<Config::rows_per_thread == 0, sliding_window<Config>, register_tile<Config>>;
 
 DWCONV_ABI_NAMESPACE_END

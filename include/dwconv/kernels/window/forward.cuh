@@ -41,16 +41,15 @@ __global__ void __launch_bounds__(
   window_forward_kernel(window_params<typename Config::element_type> const p,
                         Epilogue const epilogue)
 {
-  using T      = typename Config::element_type;
-  using engine = window_engine<Config>;
+  using T           = typename Config::element_type;
+  using engine      = window_engine<Config>;
   using retire_type = window_retire<Config, Epilogue>;
   // What moves the tile is settled here, not on the host: one host program serves several
   // architectures.
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
   using load          = std::conditional_t<how == mover::bulk, bulk_tile_load<T>,
                                   shared_out_tile_load<T, how == mover::async>>;
-  using store =
-    std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
+  using store = std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
 
   tile_geometry const& g = p.geometry;
   tile_frame const& f    = p.frame;
@@ -58,9 +57,9 @@ __global__ void __launch_bounds__(
   auto const source      = input_runs(p.x, g, f, tile);
   auto const target      = output_runs(p.y, g, f, tile);
 
-  auto* const barriers   = dynamic_shared_memory<transaction_barrier>();
-  T* const input_area    = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
-  T* const output_area   = input_area - g.input_slack + g.stages * g.input_size;
+  auto* const barriers = dynamic_shared_memory<transaction_barrier>();
+  T* const input_area  = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
+  T* const output_area = input_area - g.input_slack + g.stages * g.input_size;
   static_assert(tile_stages == 2);
   auto const input_stage  = [&](int chunk) { return input_area + (chunk & 1) * g.input_size; };
   auto const output_stage = [&](int chunk) { return output_area + (chunk & 1) * g.output_size; };
@@ -88,30 +87,29 @@ __global__ void __launch_bounds__(
   plane_place const staged{source, g.whole_planes, input_plane, g.input_plane};
   plane_place const kept{target, g.whole_planes, piece.plane, g.output_plane};
   // What the loop over chunks needs of all this, kept in registers.
-  int const steps        = opaque(piece.rows > 0 ? piece.rows + engine::live - 1 : 0);
-  int const row_end      = opaque(tile.bottom(f));
-  int const staged_from  = opaque(staged.offset() + input_column - tile.input_column);
-  int const kept_from    = opaque(kept.offset() + piece.row * g.output_pitch + piece.column);
+  int const steps       = opaque(piece.rows > 0 ? piece.rows + engine::live - 1 : 0);
+  int const row_end     = opaque(tile.bottom(f));
+  int const staged_from = opaque(staged.offset() + input_column - tile.input_column);
+  int const kept_from   = opaque(kept.offset() + piece.row * g.output_pitch + piece.column);
   unsigned const staged_alignment = opaque(staged.alignment());
   unsigned const kept_alignment   = opaque(kept.alignment());
-  int input_row = opaque(row * engine::stride_height - f.pad_top);
+  int input_row                   = opaque(row * engine::stride_height - f.pad_top);
 
   // The filter is on its way while the first chunk lands.
-  engine window{p.filter + static_cast<std::int64_t>(channel) *
-                             (engine::filter_height * engine::filter_width),
-                input_column, f.input_width};
-  retire_type retire{
-    nullptr,
-    g.output_pitch,
-    retire_type::columns_wanted(max(piece.columns, 0)),
-    output_coordinate{image, channel, row - engine::ramp, column,
-                      (static_cast<std::int64_t>(output_plane) * f.output_height + row -
-                       engine::ramp) *
-                          f.output_width +
-                        column},
-    f.output_width,
-    1,
-    epilogue};
+  engine window{
+    p.filter + static_cast<std::int64_t>(channel) * (engine::filter_height * engine::filter_width),
+    input_column, f.input_width};
+  retire_type retire{nullptr,
+                     g.output_pitch,
+                     retire_type::columns_wanted(max(piece.columns, 0)),
+                     output_coordinate{image, channel, row - engine::ramp, column,
+                                       (static_cast<std::int64_t>(output_plane) * f.output_height +
+                                        row - engine::ramp) *
+                                           f.output_width +
+                                         column},
+                     f.output_width,
+                     1,
+                     epilogue};
   block_sync();  // nobody waits on a barrier that is not set up
 
 #pragma unroll 1

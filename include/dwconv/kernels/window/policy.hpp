@@ -78,7 +78,9 @@ struct window_piece_list {
   std::int64_t const words = element_bytes == 8 ? 2 : 1;
   std::int64_t const registers =
     words * (filter.height * filter.width + live * piece.columns + reach) + reach +
-    (piece.rows > 0 ? 32 : piece.columns <= 3 && filter.height * filter.width <= 36 ? 52 : 40);
+    (piece.rows > 0                                             ? 32
+     : piece.columns <= 3 && filter.height * filter.width <= 36 ? 52
+                                                                : 40);
   return static_cast<int>(
     std::clamp<std::int64_t>(65536 / (window_threads * ((registers + 7) / 8 * 8)), 1, 8));
 }

@@ -11,7 +11,7 @@ template <typename Config, typename Epilogue>
 struct window_retire {
   using T = typename Config::element_type;
 
-  T* kept;         ///< For the row that the next step finishes.
+  T* kept;  ///< For the row that the next step finishes.
   int pitch;
   unsigned wanted;  ///< A bit a column that the piece has.
   output_coordinate at;
