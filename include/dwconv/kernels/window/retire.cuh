@@ -26,6 +26,7 @@ struct window_retire {
     return (1u << columns) - 1u;
   }
 
+  /// @param sums     Of the row.
   /// @param finished Not in the first steps of a walk, which have nothing to give yet.
   __device__ void operator()(sum_of<T> const (&sums)[Config::columns_per_thread], bool finished)
   {

@@ -84,6 +84,7 @@ struct runtime_window_row {
   int run_taps;  ///< At most.
   int runs;      ///< Along the row.
 
+  /// @param p    Whose rows are walked.
   /// @param most Taps of a run at most.
   constexpr runtime_window_row(conv2d_problem const& p, int most) noexcept
     : distance{static_cast<int>(p.stride.width)}, phases{1}, lattices{1}, lattice_apart{1}
