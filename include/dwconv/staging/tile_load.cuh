@@ -161,7 +161,7 @@ class shared_out_tile_load {
       T* const to         = area + runs_.place(r, row);
       run_cut const whole = cut_outwards(run, count, tensor_.begin, tensor_.end);
       copy_ends(to, run, count, whole, share.lane, share.lanes);
-#pragma unroll 4
+#pragma unroll 1
       for (int e = whole.first + share.lane * piece; e < whole.last; e += share.lanes * piece) {
         if constexpr (Async) {
           async_copy<copy_bytes>(to + e, run + e);

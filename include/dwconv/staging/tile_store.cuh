@@ -63,7 +63,7 @@ struct vector_tile_store {
       T const* const kept = area + runs.place(r, row);
       run_cut const whole = cut_inwards(run, count, copy_bytes);
       copy_ends(run, kept, count, whole, share.lane, share.lanes);
-#pragma unroll 4
+#pragma unroll 1
       for (int e = whole.first + share.lane * piece; e < whole.last; e += share.lanes * piece) {
         *reinterpret_cast<uint4*>(run + e) = *reinterpret_cast<uint4 const*>(kept + e);
       }
