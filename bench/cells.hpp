@@ -29,6 +29,14 @@ inline constexpr instrument instruments[] = {
   {"forward", dwconv::dtype::float16, &measure_forward<__half>},
   {"forward", dwconv::dtype::bfloat16, &measure_forward<__nv_bfloat16>},
   {"forward", dwconv::dtype::float64, &measure_forward<double>},
+  {"backward_data", dwconv::dtype::float32, &measure_backward_data<float>},
+  {"backward_data", dwconv::dtype::float16, &measure_backward_data<__half>},
+  {"backward_data", dwconv::dtype::bfloat16, &measure_backward_data<__nv_bfloat16>},
+  {"backward_data", dwconv::dtype::float64, &measure_backward_data<double>},
+  {"backward_filter", dwconv::dtype::float32, &measure_backward_filter<float>},
+  {"backward_filter", dwconv::dtype::float16, &measure_backward_filter<__half>},
+  {"backward_filter", dwconv::dtype::bfloat16, &measure_backward_filter<__nv_bfloat16>},
+  {"backward_filter", dwconv::dtype::float64, &measure_backward_filter<double>},
 };
 
 /// One row of the result.

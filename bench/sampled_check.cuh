@@ -18,27 +18,33 @@
 namespace dwconv_bench {
 
 /// Sequences of random numbers that fill the tensors.
-inline constexpr std::uint64_t x_sequence = 1, filter_sequence = 2, sample_sequence = 3;
+inline constexpr std::uint64_t x_sequence = 1, filter_sequence = 2, sample_sequence = 3,
+                               dy_sequence = 4;
 
-/// One output by its coordinates.
+/// One element of a tensor of planes by its coordinates.
 struct output_place {
   std::int64_t n, k, i, j;
 };
 
-/// Output number `sample` of a check: first and last in memory, then random ones, every second of
+/// A tensor of planes.
+struct planes_shape {
+  std::int64_t batch, channels;
+  dwconv::extent2 plane;
+};
+
+/// Element number `sample` of a check: first and last in memory, then random ones, every second of
 /// them on the edge of its plane, where halos and padding go wrong.
-[[nodiscard]] inline output_place sampled_place(dwconv::conv2d_problem const& p, int sample)
+[[nodiscard]] inline output_place sampled_place(planes_shape const& p, int sample)
 {
-  dwconv::extent2 const out = dwconv_reference::output_shape(p);
+  dwconv::extent2 const out = p.plane;
   std::int64_t number       = std::int64_t{8} * sample;
   auto const below          = [&](std::int64_t count) {
     double const unit = (random_value(sample_sequence, number++) + 1) / 2;
     return std::min(static_cast<std::int64_t>(unit * static_cast<double>(count)), count - 1);
   };
   if (sample == 0) { return {0, 0, 0, 0}; }
-  if (sample == 1) { return {p.batch - 1, p.output_channels() - 1, out.height - 1, out.width - 1}; }
-  output_place place{below(p.batch), below(p.output_channels()), below(out.height),
-                     below(out.width)};
+  if (sample == 1) { return {p.batch - 1, p.channels - 1, out.height - 1, out.width - 1}; }
+  output_place place{below(p.batch), below(p.channels), below(out.height), below(out.width)};
   if (sample % 2 == 1) {
     switch (below(4)) {
       case 0: place.i = 0; break;
@@ -87,14 +93,16 @@ template <dwconv::element T>
 /// Collects how sampled outputs compare with the reference.
 class sample_verdict {
  public:
+  explicit sample_verdict(char const* tensor) : tensor_{tensor} {}
+
   void add(output_place const& at, double value, double expected, double bound)
   {
     ++samples_;
     bool const close = std::fabs(value - expected) <= bound;  // false for a NaN
     if (close || wrong_++ > 0) { return; }
     char text[256];
-    std::snprintf(text, sizeof text, "y[%lld][%lld][%lld][%lld] is %g, must be %g give or take %g",
-                  static_cast<long long>(at.n), static_cast<long long>(at.k),
+    std::snprintf(text, sizeof text, "%s[%lld][%lld][%lld][%lld] is %g, must be %g give or take %g",
+                  tensor_, static_cast<long long>(at.n), static_cast<long long>(at.k),
                   static_cast<long long>(at.i), static_cast<long long>(at.j), value, expected,
                   bound);
     first_ = text;
@@ -109,6 +117,7 @@ class sample_verdict {
   }
 
  private:
+  char const* tensor_;
   int samples_ = 0;
   int wrong_   = 0;
   std::string first_;
@@ -144,12 +153,13 @@ void check_forward_samples(bench_session& session, dwconv::conv2d_problem const&
   std::vector<output_place> places;
   std::vector<std::int64_t> offsets;
   for (int sample = 0; sample < samples; ++sample) {
-    auto const at = places.emplace_back(sampled_place(problem, sample));
+    auto const at = places.emplace_back(sampled_place(
+      {problem.batch, problem.output_channels(), dwconv_reference::output_shape(problem)}, sample));
     offsets.push_back(
       static_cast<std::int64_t>(dwconv_reference::output_offset(problem, at.n, at.k, at.i, at.j)));
   }
   std::vector<T> const found = gather(session, y, offsets);
-  sample_verdict verdict;
+  sample_verdict verdict{"y"};
   for (std::size_t sample = 0; sample < places.size(); ++sample) {
     auto const expected = expected_output<T>(problem, places[sample]);
     verdict.add(places[sample], dwconv_reference::to_double(found[sample]), expected.value,

@@ -65,6 +65,10 @@ inline void tell_left_out(std::string const& cell, sorted_tiles const& sorted, s
 {
   std::vector<cell> cells;
   for (cell& one : planned) {
+    if (one.with.direction != "forward") {
+      cells.push_back(std::move(one));
+      continue;
+    }
     auto const plan = dwconv::plan_forward(one.problem, one.with.dtype, device,
                                            dwconv::default_instances::shapes, family);
     cell const own  = one;

@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-LEVELS = {"core": 0, "problem": 1, "device": 1, "epilogue": 2, "staging": 2, "kernels": 3,
+LEVELS = {"core": 0, "problem": 1, "device": 1, "epilogue": 2, "reduction": 2, "staging": 2, "kernels": 3,
           "plan": 4, "dispatch": 5}
 DOOR_LEVEL = 6
 PLAIN_ROOMS = {"problem", "plan"}  # testable on a machine without nvcc

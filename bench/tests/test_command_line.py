@@ -136,6 +136,10 @@ class Names(unittest.TestCase):
         self.assertEqual(self.names("--directions=forward"),
                          [f"forward/{dtype}/{layout}/a" for dtype in program.DTYPES for layout in program.LAYOUTS])
 
+    def test_every_direction(self):
+        self.assertEqual(self.names("--dtypes=float32", "--layouts=nchw"),
+                         [f"{direction}/float32/nchw/a" for direction in ("forward", "backward_data", "backward_filter")])
+
     def test_filters(self):
         self.assertEqual(self.names("--directions=forward", "--dtypes=float16,float64", "--layouts=nhwc"),
                          ["forward/float16/nhwc/a", "forward/float64/nhwc/a"])
@@ -143,7 +147,7 @@ class Names(unittest.TestCase):
     def test_tiles_follow_their_cell(self):
         result, _ = program.run_with_tiles(TILES + "2,8,8,10,4,7,0\n1,8,8,10,8,5,0\n1,8,8,10,8,4,0\n",
                                            f"--shapes={program.SHAPES / 'tiles.csv'}", "--benchmark_list_tests",
-                                           "--benchmark_filter=/k3/", "--dtypes=float32")
+                                           "--directions=forward", "--benchmark_filter=/k3/", "--dtypes=float32")
         self.assertEqual(result.returncode, 0, result.stderr)
         names = [name.partition("/iterations")[0] for name in result.stdout.split()]
         self.assertEqual(names, ["forward/float32/nchw/k3", "forward/float32/nchw/k3/tile:1,8,8,10,8,5,0",

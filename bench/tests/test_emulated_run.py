@@ -49,11 +49,26 @@ class EmulatedRun(unittest.TestCase):
         self.assertEqual((context["cold_runs"], context["outputs_checked"], context["commit"]), ("2", "yes", "abc"))
 
     def test_useful_work_is_counted_once(self):
-        _, _, cells = measured("small.csv", "--dtypes=float32", "--layouts=nchw", "--check=0")
+        _, _, cells = measured("small.csv", "--directions=forward", "--dtypes=float32", "--layouts=nchw", "--check=0")
         cell = cells["forward", "float32", "nchw", "plain"]
         outputs, taps, seconds = 2 * 3 * 9 * 10, 9, cell.ms * 1e-3
         self.assertAlmostEqual(cell.counters["TFLOPs"] * seconds * 1e12, 2 * outputs * taps, places=3)
         self.assertAlmostEqual(cell.counters["GBps"] * seconds * 1e9, 4 * (2 * outputs + 3 * taps), places=3)
+
+    def test_gradients_are_checked_and_their_bytes_counted(self):
+        result, _, cells = measured("small.csv", "--directions=backward_data,backward_filter", "--dtypes=float32,float16")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(cells), 2 * 2 * 2 * 3)
+        for cell in cells.values():
+            self.assertEqual(cell.error, "", cell.name)
+        outputs, taps = 2 * 3 * 9 * 10, 9
+        data = cells["backward_data", "float32", "nchw", "plain"]
+        self.assertEqual(data.counters["label"], "window")
+        self.assertEqual(cells["backward_data", "float32", "nchw", "strided_dilated"].counters["label"], "direct")
+        weights = cells["backward_filter", "float32", "nchw", "plain"]
+        for cell in (data, weights):  # x and y have the same size here
+            self.assertAlmostEqual(cell.counters["GBps"] * cell.ms * 1e-3 * 1e9, 4 * (2 * outputs + 3 * taps), places=3)
+            self.assertAlmostEqual(cell.counters["TFLOPs"] * cell.ms * 1e-3 * 1e12, 2 * outputs * taps, places=3)
 
     def test_a_refused_shape_costs_its_own_row_only(self):
         result, _, cells = measured("refused.csv", "--directions=forward", "--dtypes=float16", "--layouts=nhwc")

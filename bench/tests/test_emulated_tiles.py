@@ -13,7 +13,7 @@ SHAPES = program.SHAPES / "tiles.csv"
 
 def measured(out, tiles, *options):
     """Writes the result to `out`; returns the finished process."""
-    result, _ = program.run_with_tiles(tune.tiles_text([tune.Tile(*tile) for tile in tiles]), f"--shapes={SHAPES}", "--runs=1",
+    result, _ = program.run_with_tiles(tune.tiles_text([tune.Tile(*tile) for tile in tiles]), f"--shapes={SHAPES}", "--runs=1", "--directions=forward",
                                        f"--benchmark_out={out}", "--benchmark_out_format=json", *options)
     return result
 

@@ -9,6 +9,9 @@
 
 /// @namespace dwconv::epilogue
 /// What may follow the sum of products before an output is stored.
+#include <dwconv/backward_bias.cuh>
+#include <dwconv/backward_data.cuh>
+#include <dwconv/backward_filter.cuh>
 #include <dwconv/core/device_facts.hpp>
 #include <dwconv/core/dtype.hpp>
 #include <dwconv/core/element.cuh>

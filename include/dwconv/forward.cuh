@@ -68,12 +68,7 @@ template <element T, typename Instances = default_instances,
     "an epilogue must return the type of the sum it is given: float, or double for double tensors");
   [[maybe_unused]] trace_range const trace{"dwconv::run(forward)"};
   if (!plan.outcome.ok()) { return plan.outcome; }
-  if (plan.element != dtype_of<T>) {
-    return {.code     = status_code::mismatch,
-            .argument = "dtype of the tensors",
-            .value    = static_cast<std::int64_t>(dtype_of<T>),
-            .limit    = static_cast<std::int64_t>(plan.element)};
-  }
+  if (status const s = check_dtype(dtype_of<T>, plan.element); !s.ok()) { return s; }
   if (plan.problem.batch == 0) { return {}; }
   if (status const s = validate(plan.problem, tensors); !s.ok()) { return s; }
   if (status const s = epilogue::check(epilogue, plan.problem, output_bytes(plan.problem, tensors));

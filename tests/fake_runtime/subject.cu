@@ -45,4 +45,24 @@ status run(forward_plan const& plan, forward_tensors<double> const& tensors, cud
   return dwconv::run(plan, tensors, stream);
 }
 
+status backward_data(conv2d_problem const& problem,
+                     dwconv::backward_data_tensors<float> const& tensors, cudaStream_t stream)
+{
+  return dwconv::backward_data<float>(problem, tensors, stream);
+}
+
+status backward_filter(conv2d_problem const& problem,
+                       dwconv::backward_filter_tensors<float> const& tensors,
+                       dwconv::workspace const& scratch, cudaStream_t stream)
+{
+  return dwconv::backward_filter<float>(problem, tensors, scratch, stream);
+}
+
+status backward_bias(conv2d_problem const& problem,
+                     dwconv::backward_bias_tensors<float> const& tensors,
+                     dwconv::workspace const& scratch, cudaStream_t stream)
+{
+  return dwconv::backward_bias<float>(problem, tensors, scratch, stream);
+}
+
 }  // namespace subject

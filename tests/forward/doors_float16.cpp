@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #define DWCONV_TEST_DOORS_DEFINED
+#include "backward/doors.hpp"
 #include "forward/doors.hpp"
 
 DWCONV_TEST_DOORS(, __half)
+DWCONV_TEST_BACKWARD_DOORS(, __half)

@@ -5,47 +5,13 @@
 // window family may take, then with another axis of the same filter and stride.
 #include <algorithm>
 
+#include "forward/axes.hpp"
 #include "forward/case_queue.hpp"
 
 namespace {
 
 using dwconv::conv2d_problem;
 using dwconv::layout;
-
-struct axis {
-  std::int64_t input, taps, stride, dilation, before, after;
-  [[nodiscard]] bool fits() const { return before + input + after > (taps - 1) * dilation; }
-};
-
-template <typename Visit>
-void for_each_axis(Visit const& visit)
-{
-  for (std::int64_t input = 1; input <= 9; ++input) {
-    for (std::int64_t taps = 1; taps <= 5; ++taps) {
-      for (std::int64_t stride = 1; stride <= 3; ++stride) {
-        for (std::int64_t dilation = 1; dilation <= 2; ++dilation) {
-          for (std::int64_t before = 0; before < taps; ++before) {
-            for (std::int64_t after = 0; after < taps; ++after) {
-              axis const a{input, taps, stride, dilation, before, after};
-              if (a.fits()) { visit(a); }
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-axis any_axis(dice& random)
-{
-  for (;;) {
-    std::int64_t const taps = random.between(1, 5);
-    axis const a{random.between(1, 9),        taps,
-                 random.between(1, 3),        random.between(1, 2),
-                 random.between(0, taps - 1), random.between(0, taps - 1)};
-    if (a.fits()) { return a; }
-  }
-}
 
 /// Another axis with the filter and stride of `like`.
 axis matching_axis(axis const& like, dice& random)

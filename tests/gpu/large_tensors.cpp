@@ -1,60 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors of more than 2^31 elements: too large to compute on the CPU, so x is a function of the
 // index, and outputs are sampled.
-#include <algorithm>
-#include <string>
 #include <vector>
 
 #include <dwconv/forward.cuh>
 
 #include "device_memory.hpp"
 #include "forward/inputs.hpp"
+#include "hashed_integers.hpp"
 #include "support/catch.hpp"
 
 using dwconv::conv2d_problem;
 using dwconv::layout;
 
 namespace {
-
-constexpr std::int64_t two_to_31 = std::int64_t{1} << 31;
-
-/// -3 to 3, from an element's index.
-__host__ __device__ int integer_at(std::int64_t index)
-{
-  auto z = static_cast<std::uint64_t>(index) * 0x9E3779B97F4A7C15u;
-  z      = (z ^ (z >> 32)) * 0xBF58476D1CE4E5B9u;
-  return static_cast<int>((z >> 40) % 7) - 3;
-}
-
-__global__ void fill_kernel(__half* values, std::int64_t elements)
-{
-  std::int64_t const step = std::int64_t{gridDim.x} * blockDim.x;
-  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < elements;
-       i += step) {
-    values[i] = __int2half_rn(integer_at(i));
-  }
-}
-
-__global__ void sample_kernel(__half const* values, std::int64_t const* places, float* samples,
-                              int count)
-{
-  int const i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (i < count) { samples[i] = __half2float(values[places[i]]); }
-}
-
-/// Outputs all over y: both ends, both sides of 2^31, and at random.
-std::vector<std::int64_t> sampled_places(std::int64_t outputs)
-{
-  std::vector<std::int64_t> places;
-  for (std::int64_t i = 0; i < 2000; ++i) {
-    for (std::int64_t const place : {i, outputs - 1 - i, two_to_31 - 1000 + i}) {
-      if (place >= 0 && place < outputs) { places.push_back(place); }
-    }
-  }
-  dice random{91};
-  while (places.size() < 100'000) { places.push_back(random.between(0, outputs - 1)); }
-  return places;
-}
 
 double expected_at(conv2d_problem const& p, std::vector<__half> const& filter, std::int64_t place)
 {
@@ -78,17 +37,6 @@ double expected_at(conv2d_problem const& p, std::vector<__half> const& filter, s
     return to_double(filter[at]);
   };
   return to_double(rounded<__half>(forward_of(p, x_at, filter_at, n, k, i, j).value));
-}
-
-std::vector<float> sampled(device_memory<__half>& y, std::vector<std::int64_t> const& places)
-{
-  auto const count = static_cast<int>(places.size());
-  device_buffer<std::int64_t> at{places};
-  device_buffer<float> samples{places.size(), poison{}};
-  sample_kernel<<<(count + 255) / 256, 256, 0, test_stream()>>>(y.data(), at.data(), samples.data(),
-                                                                count);
-  require_cuda(synchronize(), "sample_kernel");
-  return samples.read();
 }
 
 /// How many of the sampled outputs are wrong.

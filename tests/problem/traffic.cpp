@@ -61,3 +61,22 @@ TEST_CASE("work past 64 bits is still counted", "[traffic]")
   CHECK(forward_traffic(p, dtype::float32).multiply_adds ==
         Approx(outputs * outputs * two_to_20 * two_to_20).epsilon(1e-12));
 }
+
+TEST_CASE("gradients read and write other tensors of the same sizes", "[traffic]")
+{
+  // x 2x3x7x9, filter 6x3x2, y 2x6x3x9.
+  traffic const data = dwconv::backward_data_traffic(ordinary_problem(), dtype::float16);
+  CHECK(data.bytes_read == 2 * (324 + 36));
+  CHECK(data.bytes_written == 2 * 378);
+  CHECK(data.multiply_adds == 324.0 * 6);
+  traffic const filter =
+    dwconv::backward_filter_traffic(ordinary_problem(), dtype::float16, dtype::float32);
+  CHECK(filter.bytes_read == 2 * (378 + 324));
+  CHECK(filter.bytes_written == 4 * 36);
+  CHECK(filter.multiply_adds == 324.0 * 6);
+  traffic const bias =
+    dwconv::backward_bias_traffic(ordinary_problem(), dtype::float64, dtype::float64);
+  CHECK(bias.bytes_read == 8 * 324);
+  CHECK(bias.bytes_written == 8 * 6);
+  CHECK(bias.multiply_adds == 324.0);
+}

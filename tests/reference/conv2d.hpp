@@ -127,8 +127,9 @@ template <class T>
 /// its additions: gamma_n * sum |x * w| with gamma_n = n u / (1 - n u) and u the rounding unit of
 /// the type summed in (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1),
 /// products too small for that type, and half a unit of T for the store. Zero where no tap fell on
-/// the image. The value must be within T's range.
-template <class T>
+/// the image. The value must be within T's range. For sums that are not kept in the type of their
+/// elements, `Stored` is what they are kept in.
+template <class T, class Stored = T>
 [[nodiscard]] double error_bound(sum_at const& sum)
 {
   if (sum.terms == 0) { return 0; }
@@ -138,7 +139,7 @@ template <class T>
   double const summing = nu / (1 - nu) * sum.magnitude;
   double const underflow =
     terms * std::ldexp(1.0, std::max(format::sum_exponent - format::sum_digits, -1074));
-  return summing + underflow + half_unit<T>(std::fabs(sum.value) + summing);
+  return summing + underflow + half_unit<Stored>(std::fabs(sum.value) + summing);
 }
 
 }  // namespace dwconv_reference

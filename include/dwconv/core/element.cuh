@@ -57,4 +57,8 @@ inline constexpr dtype dtype_of = element_traits<T>::type;
 template <element T>
 using sum_of = typename element_traits<T>::sum_type;
 
+/// What the gradient of a filter or bias of T may be kept in: T itself, or float.
+template <typename Gradient, typename T>
+concept gradient_of = element<T> &&(std::same_as<Gradient, T> || std::same_as<Gradient, float>);
+
 }  // namespace dwconv

@@ -5,6 +5,7 @@
 
 #include <dwconv/device/launch.cuh>
 #include <dwconv/dispatch/instances.hpp>
+#include <dwconv/dispatch/launch_status.hpp>
 #include <dwconv/dispatch/toeplitz.cuh>
 #include <dwconv/kernels/any_filter/forward.cuh>
 #include <dwconv/kernels/direct/forward.cuh>
@@ -24,6 +25,7 @@ struct forward_call {
   forward_tensors<T> const& tensors;
   cudaStream_t stream;
   Epilogue const& epilogue;
+  bool turned = false;  ///< The filter, by 180 degrees. The direct family does not turn it.
 };
 
 template <typename Config, typename T, typename Epilogue>
@@ -61,7 +63,7 @@ template <typename Config, typename T, typename Epilogue>
   launch_shape const shape{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
                            .block        = dim3(static_cast<unsigned>(call.plan.threads)),
                            .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};
-  window_params<T> const params{call.plan.problem, call.tensors, call.plan.window};
+  window_params<T> const params{call.plan.problem, call.tensors, call.plan.window, call.turned};
   return launch(&window_forward_kernel<Config, Epilogue>, shape, call.stream, params,
                 call.epilogue);
 }
@@ -91,7 +93,8 @@ template <typename Config, typename T, typename Epilogue>
   launch_shape const shape{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
                            .block        = dim3(static_cast<unsigned>(call.plan.threads)),
                            .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};
-  any_filter_params<T> const params{call.plan.problem, call.tensors, call.plan.any_filter};
+  any_filter_params<T> const params{call.plan.problem, call.tensors, call.plan.any_filter,
+                                    call.turned};
   return launch(&any_filter_forward_kernel<Config, Epilogue>, shape, call.stream, params,
                 call.epilogue);
 }
@@ -111,7 +114,8 @@ template <typename Config, typename T, typename Epilogue>
   launch_shape const shape{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
                            .block        = dim3(static_cast<unsigned>(call.plan.threads)),
                            .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};
-  runtime_window_params<T> const params{call.plan.problem, call.tensors, call.plan.window};
+  runtime_window_params<T> const params{call.plan.problem, call.tensors, call.plan.window,
+                                        call.turned};
   return launch(&runtime_window_forward_kernel<Config, Epilogue>, shape, call.stream, params,
                 call.epilogue);
 }
@@ -134,7 +138,7 @@ template <typename Instance, typename T, typename Epilogue>
   if constexpr (Instance::family == kernel_family::toeplitz) {
     if constexpr (half_element<T>) {
       return toeplitz_launch<T, typename Instance::taps, typename Instance::stride, Epilogue>{
-        call.plan, call.tensors, call.stream, call.epilogue}();
+        call.plan, call.tensors, call.stream, call.epilogue, call.turned}();
     } else {
       return cudaErrorInvalidValue;  // never planned
     }
@@ -167,9 +171,7 @@ template <typename T, typename Epilogue, typename... Instances>
             .argument = "number of compiled instances of the plan",
             .limit    = 1};
   }
-  return error == cudaSuccess
-           ? status{}
-           : status{.code = status_code::cuda_error, .cuda = error, .argument = "kernel launch"};
+  return launch_status(error);
 }
 
 }  // namespace dispatch

@@ -21,10 +21,11 @@ template <typename T, static_taps Taps, static_stride Stride, typename Epilogue>
 class toeplitz_launch {
  public:
   toeplitz_launch(forward_plan const& plan, forward_tensors<T> const& tensors, cudaStream_t stream,
-                  Epilogue const& epilogue)
+                  Epilogue const& epilogue, bool turned)
     : plan_{plan},
       tensors_{tensors},
-      params_{plan.problem, tensors, plan.toeplitz},
+      turned_{turned},
+      params_{plan.problem, tensors, plan.toeplitz, turned},
       stream_{stream},
       epilogue_{epilogue}
   {}
@@ -146,9 +147,9 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t launch_stacks() const
   {
     if constexpr (named(0, 1) && named_chunks(Halves / 2)) {
-      return launch(&toeplitz_stack_kernel<toeplitz_stack_config<T, Halves>, Epilogue>, shape(),
-                    stream_, toeplitz_stack_params<T>{plan_.problem, tensors_, plan_.toeplitz},
-                    epilogue_);
+      return launch(
+        &toeplitz_stack_kernel<toeplitz_stack_config<T, Halves>, Epilogue>, shape(), stream_,
+        toeplitz_stack_params<T>{plan_.problem, tensors_, plan_.toeplitz, turned_}, epilogue_);
     } else {
       return cudaErrorInvalidValue;
     }
@@ -163,6 +164,7 @@ class toeplitz_launch {
 
   forward_plan const& plan_;
   forward_tensors<T> const& tensors_;
+  bool turned_;
   toeplitz_params<T> params_;
   cudaStream_t stream_;
   Epilogue const& epilogue_;

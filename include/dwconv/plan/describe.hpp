@@ -47,22 +47,24 @@ namespace description {
          std::to_string(tile.channels) + " channels, " + std::to_string(tile.rows) + " rows by " +
          std::to_string(tile.columns) + " columns of y";
 }
-}  // namespace description
 
-/// Several lines: the problem, the family and why, why not the others, tile, threads, shared
-/// memory, least traffic.
-[[nodiscard]] inline std::string describe(forward_plan const& plan)
+/// Which families take a problem, and why not the others.
+template <typename Plan>
+[[nodiscard]] std::string verdicts_of(Plan const& plan)
 {
-  std::string text =
-    "forward " + std::string{name_of(plan.element)} + " " + describe(plan.problem) + "\n";
-  if (!plan.outcome.ok()) { return text + "  no plan: " + plan.outcome.message() + "\n"; }
-
+  std::string text;
   for (verdict const& v : plan.verdicts) {
     bool const chosen = v.family == plan.family;
     text += std::string{"  "} + (chosen ? "family " : "not ") + name_of(v.family) + ": " +
             v.reason + "\n";
   }
-  text += "  compiled for " + description::of(plan.compiled);
+  return text;
+}
+
+/// The compiled kernel and its tile.
+[[nodiscard]] inline std::string tile_of(forward_plan const& plan)
+{
+  std::string text = "  compiled for " + of(plan.compiled);
   switch (plan.family) {
     case kernel_family::direct:
       text += ", " + std::string{plan.direct.index == index_width::bits32 ? "32" : "64"} +
@@ -72,7 +74,7 @@ namespace description {
       break;
     case kernel_family::window: {
       if (plan.compiled.any_filter()) {
-        text += description::of(plan.any_filter.tile);
+        text += of(plan.any_filter.tile);
         break;
       }
       tile_shape const tile = plan.window.tile;
@@ -96,12 +98,30 @@ namespace description {
       break;
     }
   }
-  traffic const least = forward_traffic(plan.problem, plan.element);
-  text += "\n  " + std::to_string(plan.blocks) + " blocks of " + std::to_string(plan.threads) +
-          " threads, " + std::to_string(plan.shared_bytes) +
-          " bytes of shared memory each\n  at least " + std::to_string(least.bytes_read) +
-          " bytes read and " + std::to_string(least.bytes_written) + " written\n";
   return text;
+}
+
+/// Grid and least traffic.
+[[nodiscard]] inline std::string launch_of(std::int64_t blocks, int threads, int shared_bytes,
+                                           traffic const& least)
+{
+  return "\n  " + std::to_string(blocks) + " blocks of " + std::to_string(threads) + " threads, " +
+         std::to_string(shared_bytes) + " bytes of shared memory each\n  at least " +
+         std::to_string(least.bytes_read) + " bytes read and " +
+         std::to_string(least.bytes_written) + " written\n";
+}
+}  // namespace description
+
+/// Several lines: the problem, the family and why, why not the others, tile, threads, shared
+/// memory, least traffic.
+[[nodiscard]] inline std::string describe(forward_plan const& plan)
+{
+  std::string const text =
+    "forward " + std::string{name_of(plan.element)} + " " + describe(plan.problem) + "\n";
+  if (!plan.outcome.ok()) { return text + "  no plan: " + plan.outcome.message() + "\n"; }
+  return text + description::verdicts_of(plan) + description::tile_of(plan) +
+         description::launch_of(plan.blocks, plan.threads, plan.shared_bytes,
+                                forward_traffic(plan.problem, plan.element));
 }
 
 }  // namespace dwconv

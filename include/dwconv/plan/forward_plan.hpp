@@ -74,4 +74,14 @@ struct forward_plan {
   friend constexpr bool operator==(forward_plan const&, forward_plan const&) = default;
 };
 
+/// Whether tensors are of the element type that was planned for.
+[[nodiscard]] constexpr status check_dtype(dtype of_tensors, dtype planned) noexcept
+{
+  if (of_tensors == planned) { return {}; }
+  return {.code     = status_code::mismatch,
+          .argument = "dtype of the tensors",
+          .value    = static_cast<std::int64_t>(of_tensors),
+          .limit    = static_cast<std::int64_t>(planned)};
+}
+
 }  // namespace dwconv

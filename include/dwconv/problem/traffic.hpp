@@ -26,16 +26,52 @@ struct traffic {
   friend constexpr bool operator==(traffic const&, traffic const&) = default;
 };
 
+/// Multiply-adds of a forward call; the gradients of x and of the filter take as many.
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr double convolution_multiply_adds(
+  conv2d_problem const& problem) noexcept
+{
+  std::int64_t const taps = problem.filter.height * problem.filter.width;
+  return static_cast<double>(output_elements(problem)) * static_cast<double>(taps);
+}
+
 /// Compulsory bytes and multiply-adds of one forward call. The problem must be valid.
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr traffic forward_traffic(conv2d_problem const& problem,
                                                                    dtype type) noexcept
 {
   std::int64_t const size = size_in_bytes(type);
-  std::int64_t const taps = problem.filter.height * problem.filter.width;
-  return {
-    .bytes_read    = (input_elements(problem) + filter_elements(problem)) * size,
-    .bytes_written = output_elements(problem) * size,
-    .multiply_adds = static_cast<double>(output_elements(problem)) * static_cast<double>(taps)};
+  return {.bytes_read    = (input_elements(problem) + filter_elements(problem)) * size,
+          .bytes_written = output_elements(problem) * size,
+          .multiply_adds = convolution_multiply_adds(problem)};
+}
+
+/// The same of one backward_data call: dy and the filter are read, dx is written.
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr traffic backward_data_traffic(
+  conv2d_problem const& problem, dtype type) noexcept
+{
+  std::int64_t const size = size_in_bytes(type);
+  return {.bytes_read    = (output_elements(problem) + filter_elements(problem)) * size,
+          .bytes_written = input_elements(problem) * size,
+          .multiply_adds = convolution_multiply_adds(problem)};
+}
+
+/// The same of one backward_filter call: x and dy are read, dfilter, of type `gradient`, is written.
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr traffic backward_filter_traffic(
+  conv2d_problem const& problem, dtype type, dtype gradient) noexcept
+{
+  std::int64_t const size = size_in_bytes(type);
+  return {.bytes_read    = (input_elements(problem) + output_elements(problem)) * size,
+          .bytes_written = filter_elements(problem) * size_in_bytes(gradient),
+          .multiply_adds = convolution_multiply_adds(problem)};
+}
+
+/// The same of one backward_bias call: dy is read, dbias, of type `gradient`, is written. An addition
+/// counts as one multiply-add.
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr traffic backward_bias_traffic(
+  conv2d_problem const& problem, dtype type, dtype gradient) noexcept
+{
+  return {.bytes_read    = output_elements(problem) * size_in_bytes(type),
+          .bytes_written = problem.output_channels() * size_in_bytes(gradient),
+          .multiply_adds = static_cast<double>(output_elements(problem))};
 }
 
 }  // namespace dwconv

@@ -58,6 +58,7 @@ struct any_filter_params {
   lattice_axis columns;
   lattice_piece piece;
   bool folded;   ///< See any_filter_folds.
+  bool turned;   ///< The filter, by 180 degrees.
   int images;    ///< Of the problem.
   int channels;  ///< Output channels of the problem.
   int problem_input_channels;
@@ -93,9 +94,9 @@ struct any_filter_params {
   row_split stores;
 
   any_filter_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                    any_filter_policy const& policy)
+                    any_filter_policy const& policy, bool turned_ = false)
     : any_filter_params{
-        p, tensors, policy,
+        p, tensors, policy, turned_,
         lattice_layout{p, policy.tile,
                        any_filter_piece(p, static_cast<int>(sizeof(T)), policy.wide)}}
   {}
@@ -109,7 +110,7 @@ struct any_filter_params {
   }
 
   any_filter_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                    any_filter_policy const& policy, lattice_layout const& layout)
+                    any_filter_policy const& policy, bool turned_, lattice_layout const& layout)
     : x{tensors.x},
       filter{tensors.filter},
       y{tensors.y},
@@ -118,6 +119,7 @@ struct any_filter_params {
       columns{layout.columns},
       piece{any_filter_piece(p, static_cast<int>(sizeof(T)), policy.wide)},
       folded{any_filter_folds(p)},
+      turned{turned_},
       images{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.output_channels())},
       problem_input_channels{static_cast<int>(p.channels)},

@@ -55,9 +55,10 @@ class any_filter_stage {
 #pragma unroll 4
     for (int at = static_cast<int>(threadIdx.x); at < taps; at += static_cast<int>(blockDim.x)) {
       int const line    = p.filter_width.quotient(at);
-      int const column  = at - line * width;
       int const channel = p.filter_height.quotient(line);
-      int const row     = line - channel * height;
+      int column        = at - line * width;
+      int row           = line - channel * height;
+      if (p.turned) { column = width - 1 - column, row = height - 1 - row; }
       bring(area + channel * p.filter_pitch + ((column >> 3) * height + row) * 8 + (column & 7),
             from + at);
     }

@@ -12,9 +12,10 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// Copies `count` elements of filters to shared memory as they are; the whole block takes part.
+/// Copies `count` elements of filters, of `size` each, to shared memory as they are or turned by
+/// 180 degrees; the whole block takes part.
 template <typename T>
-__device__ void stage_filters(T* staged, T const* filters, int count)
+__device__ void stage_filters(T* staged, T const* filters, int count, int size, bool turned)
 {
   // On their way together: one by one, each would wait for memory.
   constexpr int at_once = 12;
@@ -28,7 +29,8 @@ __device__ void stage_filters(T* staged, T const* filters, int count)
     }
 #pragma unroll
     for (int u = 0; u < at_once; ++u) {
-      if (i + u * threads < count) { staged[i + u * threads] = taps[u]; }
+      int const tap = i + u * threads;
+      if (tap < count) { staged[turned ? tap + size - 1 - 2 * (tap % size) : tap] = taps[u]; }
     }
   }
 }

@@ -98,7 +98,8 @@ __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
     filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
                 f.stride_width, view.p.lead,
                 Config::one_row && view.p.along ? toeplitz_early_of<true>(view, item)
-                                                : toeplitz_early_of<false>(view, item));
+                                                : toeplitz_early_of<false>(view, item),
+                view.p.turned);
   }
 }
 
@@ -225,7 +226,7 @@ __global__ void __launch_bounds__(toeplitz_threads,
     int const channels    = tile.channels * f.multiplier;
     stage_filters(raw,
                   p.filter + static_cast<std::int64_t>(tile.channel) * f.multiplier * filter_size,
-                  channels * filter_size);
+                  channels * filter_size, filter_size, p.turned);
     block_sync();
     extend_filter_rows(filters, raw, channels * f.filter_height, f.filter_width, p.layout.filter);
   }

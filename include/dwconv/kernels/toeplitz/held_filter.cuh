@@ -19,27 +19,12 @@ class toeplitz_held_filter {
  public:
   /// Reads it from memory, where its rows lie `width` apart.
   __device__ void take(T const* filter, int width, int stride, int lead,
-                       toeplitz_early const& early)
+                       toeplitz_early const& early, bool turned)
   {
-    int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead;
-    T const* row    = filter + first;
-#pragma unroll
-    for (int kh = 0; kh < FilterHeight; ++kh, row += width) {
-#pragma unroll
-      for (int i = 0; i < 2 * Chunks; ++i) {
-        int const k     = i * toeplitz_depth / 2;
-        T const here    = tap(row + k, first + k, width);
-        auto const word = pair_of(here, tap(row + k + 1, first + k + 1, width));
-        if constexpr (Kinds == 1) {
-          rows_[0][kh][i / 2].r[i % 2] = word;
-        } else {
-          auto const before = pair_of(tap(row + k - 1, first + k - 1, width), here);
-#pragma unroll
-          for (int r = 0; r < Kinds; ++r) {
-            rows_[r][kh][i / 2].r[i % 2] = early.row[r] != 0 ? before : word;
-          }
-        }
-      }
+    if (turned) {
+      take_rows<-1>(filter + (FilterHeight * width - 1), width, stride, lead, early);
+    } else {
+      take_rows<1>(filter, width, stride, lead, early);
     }
   }
 
@@ -50,6 +35,33 @@ class toeplitz_held_filter {
   }
 
  private:
+  /// From one tap to the next it is `Step` elements.
+  template <int Step>
+  __device__ void take_rows(T const* filter, int width, int stride, int lead,
+                            toeplitz_early const& early)
+  {
+    int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead;
+    T const* row    = filter + Step * first;
+#pragma unroll
+    for (int kh = 0; kh < FilterHeight; ++kh, row += Step * width) {
+#pragma unroll
+      for (int i = 0; i < 2 * Chunks; ++i) {
+        int const k     = i * toeplitz_depth / 2;
+        T const here    = tap(row + Step * k, first + k, width);
+        auto const word = pair_of(here, tap(row + Step * (k + 1), first + k + 1, width));
+        if constexpr (Kinds == 1) {
+          rows_[0][kh][i / 2].r[i % 2] = word;
+        } else {
+          auto const before = pair_of(tap(row + Step * (k - 1), first + k - 1, width), here);
+#pragma unroll
+          for (int r = 0; r < Kinds; ++r) {
+            rows_[r][kh][i / 2].r[i % 2] = early.row[r] != 0 ? before : word;
+          }
+        }
+      }
+    }
+  }
+
   [[nodiscard]] static __device__ T tap(T const* address, int column, int width)
   {
     return static_cast<unsigned>(column) < static_cast<unsigned>(width) ? load_read_only(address)

@@ -155,9 +155,10 @@ struct toeplitz_stack_params {
   divisor rows;      ///< Staged of a plane,
   divisor channels;  ///< and of an image.
   bool pairs;        ///< Rows of y begin at even addresses.
+  bool turned;       ///< The filter, by 180 degrees.
 
   toeplitz_stack_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                        toeplitz_policy const& policy)
+                        toeplitz_policy const& policy, bool turned_ = false)
     : x{tensors.x},
       filter{tensors.filter},
       y{tensors.y},
@@ -167,7 +168,8 @@ struct toeplitz_stack_params {
       unit{unit_of(tensors.x, p.input.width)},
       rows{stack.rows},
       channels{policy.tile.channels},
-      pairs{unit_of(tensors.y, output_extent(p).width) > 1}
+      pairs{unit_of(tensors.y, output_extent(p).width) > 1},
+      turned{turned_}
   {}
 
  private:
@@ -193,9 +195,10 @@ struct toeplitz_params {
   int walk;    ///< Output rows of a slot, or steps where walks go along a plane's only row.
   int lead;    ///< Columns by which windows begin before the first tap.
   bool along;  ///< Walks go along a plane's only row.
+  bool turned;  ///< The filter, by 180 degrees.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                  toeplitz_policy const& policy)
+                  toeplitz_policy const& policy, bool turned_ = false)
     : x{tensors.x},
       filter{tensors.filter},
       y{tensors.y},
@@ -205,7 +208,8 @@ struct toeplitz_params {
       begin{begin_of(p, tensors)},
       walk{policy.walk},
       lead{toeplitz_lead(p, begin)},
-      along{policy.along}
+      along{policy.along},
+      turned{turned_}
   {}
 
   [[nodiscard]] static toeplitz_rows_begin begin_of(conv2d_problem const& p,

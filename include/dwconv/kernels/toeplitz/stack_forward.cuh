@@ -170,7 +170,7 @@ __global__ void __launch_bounds__(toeplitz_threads, epilogue::blocks_beside<Epil
   int const channels    = tile.channels * f.multiplier;
   T const* const first =
     p.filter + static_cast<std::int64_t>(tile.channel) * f.multiplier * filter_size;
-  stage_filters(raw, first, channels * filter_size);
+  stage_filters(raw, first, channels * filter_size, filter_size, p.turned);
   block_sync();
   extend_filter_rows(filters, raw, channels * f.filter_height, f.filter_width, p.stack.filter);
   async_wait<0>();

@@ -53,11 +53,13 @@ class window_columns_state {
   static constexpr int reach =
     static_cast<int>(window_reach(columns, stride_width, filter_width));  ///< Input columns.
 
-  __device__ window_columns_state(T const* filter, int first_input_column, int input_width)
+  __device__ window_columns_state(T const* filter, bool turned, int first_input_column,
+                                  int input_width)
   {
-#pragma unroll
-    for (int t = 0; t < filter_height * filter_width; ++t) {
-      filter_[t] = to_sum(load_read_only(filter + t));
+    if (turned) {
+      take_filter<-1>(filter + (filter_height * filter_width - 1));
+    } else {
+      take_filter<1>(filter);
     }
 #pragma unroll
     for (int c = 0; c < reach; ++c) {
@@ -79,6 +81,15 @@ class window_columns_state {
 
  private:
   unsigned on_image_[reach];
+
+  template <int Step>
+  __device__ void take_filter(T const* first)
+  {
+#pragma unroll
+    for (int t = 0; t < filter_height * filter_width; ++t) {
+      filter_[t] = to_sum(load_read_only(first + t * Step));
+    }
+  }
 };
 
 /// Slides a window down the staged rows of one plane, for a few neighbouring columns, one step an
@@ -107,8 +118,8 @@ class sliding_window : public window_columns_state<Config> {
   static constexpr int ramp = live - 1;
 
   /// Loads the filter.
-  __device__ sliding_window(T const* filter, int first_input_column, int input_width)
-    : base{filter, first_input_column, input_width}
+  __device__ sliding_window(T const* filter, bool turned, int first_input_column, int input_width)
+    : base{filter, turned, first_input_column, input_width}
   {
 #pragma unroll
     for (int s = 0; s < live; ++s) {

@@ -96,9 +96,9 @@ __global__ void __launch_bounds__(
   int input_row                   = opaque(row * engine::stride_height - f.pad_top);
 
   // The filter is on its way while the first chunk lands.
-  engine window{
-    p.filter + static_cast<std::int64_t>(channel) * (engine::filter_height * engine::filter_width),
-    input_column, f.input_width};
+  engine window{p.filter + static_cast<std::int64_t>(channel) *
+                             (engine::filter_height * engine::filter_width),
+                p.turned, input_column, f.input_width};
   retire_type retire{nullptr,
                      g.output_pitch,
                      retire_type::columns_wanted(max(piece.columns, 0)),

@@ -21,12 +21,13 @@ struct window_params {
   tile_geometry geometry;
   tile_frame frame;
   int rows_per_thread;
+  bool turned;  ///< The filter, by 180 degrees.
   fast_divisor<std::int32_t> across;  ///< Threads along a row.
   fast_divisor<std::int32_t> down;    ///< Threads down a plane.
   fast_divisor<std::int32_t> output_channels;
 
   window_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                window_policy const& policy)
+                window_policy const& policy, bool turned_ = false)
     : x{tensors.x},
       x_end{tensors.x + input_elements(p)},
       filter{tensors.filter},
@@ -35,6 +36,7 @@ struct window_params {
                             window_overhang(p, policy.piece.columns))},
       frame{p},
       rows_per_thread{policy.rows_per_thread},
+      turned{turned_},
       across{static_cast<std::int32_t>(
         geometry::divide_up(policy.tile.columns, policy.piece.columns))},
       down{static_cast<std::int32_t>(

@@ -51,8 +51,10 @@ __device__ void stage_runtime_filters(runtime_window_params<T> const& p, tile_po
     int const channel = tile.plane + plane - image * p.output_channels.divisor();
     area[plane * p.staged.plane_pitch + (kh - r * p.stride_height.divisor()) * p.staged.row_pitch +
          run * p.staged.run_pitch + (of_all - part * p.run_taps.divisor()) * p.staged.tap_pitch +
-         r]           = to_sum(load_read_only(p.filter +
-                                              static_cast<std::int64_t>(channel) * p.taps.divisor() + tap));
+         r] =
+      to_sum(
+        load_read_only(p.filter + static_cast<std::int64_t>(channel) * p.taps.divisor() +
+                       (p.turned ? p.taps.divisor() - 1 - tap : tap)));
   }
 }
 

@@ -49,6 +49,7 @@ struct runtime_window_params {
   tile_frame frame;
   runtime_window_row row;
   runtime_window_filter staged;
+  bool turned;  ///< The filter, by 180 degrees.
   int rows_per_thread;
   int columns_per_thread;
   int step_rows;
@@ -72,8 +73,8 @@ struct runtime_window_params {
   fast_divisor<std::int32_t> stride_height;
 
   runtime_window_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                        window_policy const& policy)
-    : runtime_window_params{p, tensors, policy, runtime_window_walk{p},
+                        window_policy const& policy, bool turned_ = false)
+    : runtime_window_params{p, tensors, policy, turned_, runtime_window_walk{p},
                             runtime_window_size_of(policy.number, static_cast<int>(sizeof(T)))}
   {}
 
@@ -84,8 +85,8 @@ struct runtime_window_params {
   }
 
   runtime_window_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                        window_policy const& policy, runtime_window_walk const& walk,
-                        runtime_window_size const& size)
+                        window_policy const& policy, bool turned_,
+                        runtime_window_walk const& walk, runtime_window_size const& size)
     : x{tensors.x},
       x_end{tensors.x + input_elements(p)},
       filter{tensors.filter},
@@ -95,6 +96,7 @@ struct runtime_window_params {
       frame{p},
       row{p, size.taps},
       staged{walk, row},
+      turned{turned_},
       rows_per_thread{policy.rows_per_thread},
       columns_per_thread{size.columns},
       step_rows{walk.step_rows},

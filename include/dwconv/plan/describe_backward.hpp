@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include <dwconv/plan/backward_bias.hpp>
+#include <dwconv/plan/backward_data.hpp>
+#include <dwconv/plan/backward_filter.hpp>
+#include <dwconv/plan/describe.hpp>
+
+namespace dwconv {
+
+namespace description {
+
+[[nodiscard]] inline std::string headline(char const* direction, dtype element,
+                                          conv2d_problem const& problem)
+{
+  return std::string{direction}.append(" ").append(name_of(element)) + " " + describe(problem) +
+         "\n";
+}
+
+[[nodiscard]] inline std::string index_words(index_width index)
+{
+  return std::string{index == index_width::bits32 ? "32" : "64"} + "-bit indices";
+}
+
+/// A plan of sums over the batch, in whole.
+template <typename Plan>
+[[nodiscard]] std::string of_sums(char const* direction, Plan const& plan, traffic const& least)
+{
+  std::string text = headline(direction, plan.element, plan.problem);
+  if (!plan.outcome.ok()) { return text + "  no plan: " + plan.outcome.message() + "\n"; }
+  split_sum const& split = plan.direct.split;
+  return text + verdicts_of(plan) + "  " + std::to_string(split.splits) + " splits of " +
+         std::to_string(split.per_split * split.unit_terms) + " terms, at most " +
+         std::to_string(split.longest_chain()) + " additions one after the other, " +
+         index_words(plan.direct.index) +
+         launch_of(plan.blocks, plan.threads, plan.shared_bytes, least) + "  " +
+         std::to_string(workspace_bytes(plan)) + " bytes of workspace\n";
+}
+
+}  // namespace description
+
+/// Several lines: the problem, the family and why, why not the others, how it is launched, least
+/// traffic.
+[[nodiscard]] inline std::string describe(backward_data_plan const& plan)
+{
+  using namespace description;
+  std::string text = headline("backward_data", plan.element, plan.problem);
+  if (!plan.outcome.ok()) { return text + "  no plan: " + plan.outcome.message() + "\n"; }
+  text += verdicts_of(plan);
+  if (plan.family == kernel_family::direct) {
+    text += "  tile of " + std::to_string(plan.direct.threads) +
+            " neighbouring elements of dx, one a thread, " + index_words(plan.direct.index);
+  } else {
+    text += "  with the filter turned, as the forward convolution of dy:\n" + tile_of(plan.turned);
+  }
+  return text + launch_of(plan.blocks, plan.threads, plan.shared_bytes,
+                          backward_data_traffic(plan.problem, plan.element));
+}
+
+/// The same, and how the sum is split, its longest chain of additions, and the workspace. The
+/// traffic is that of a gradient of the elements' own type.
+[[nodiscard]] inline std::string describe(backward_filter_plan const& plan)
+{
+  traffic const least = plan.outcome.ok()
+                          ? backward_filter_traffic(plan.problem, plan.element, plan.element)
+                          : traffic{};
+  return description::of_sums("backward_filter", plan, least);
+}
+
+/// As of `backward_filter_plan`.
+[[nodiscard]] inline std::string describe(backward_bias_plan const& plan)
+{
+  traffic const least =
+    plan.outcome.ok() ? backward_bias_traffic(plan.problem, plan.element, plan.element) : traffic{};
+  return description::of_sums("backward_bias", plan, least);
+}
+
+}  // namespace dwconv
