@@ -87,13 +87,10 @@ class tall_search {
   /// One plane, or as many as fill some warps.
   constexpr void try_planes() noexcept
   {
-    std::int64_t const threads =
-      across_ * geometry::divide_up(tried_.tile.rows, tried_.rows_per_thread);
-    if (threads > window_threads) { return; }
     bool const joins        = tried_.tile.columns == out_.width;
     std::int64_t const most = joins ? std::min(planes_, most_planes) : 1;
     for (std::int64_t lanes = warp_size, before = 0; lanes <= window_threads; lanes += warp_size) {
-      std::int64_t const planes = std::clamp<std::int64_t>(lanes / threads, 1, most);
+      std::int64_t const planes = std::clamp<std::int64_t>(lanes / across_, 1, most);
       if (planes == before) { continue; }
       before             = planes;
       tried_.tile.planes = static_cast<int>(planes);

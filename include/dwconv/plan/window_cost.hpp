@@ -6,6 +6,7 @@
 
 #include <dwconv/core/device_facts.hpp>
 #include <dwconv/kernels/window/policy.hpp>
+#include <dwconv/plan/window_room.hpp>
 #include <dwconv/staging/tile_geometry.hpp>
 
 namespace dwconv {
@@ -34,18 +35,11 @@ class window_cost {
   /// Whether fewer blocks share a multiprocessor's memory than its registers.
   [[nodiscard]] constexpr bool crowded(window_policy const& policy) const noexcept
   {
-    std::int64_t const threads =
-      geometry::divide_up(geometry::divide_up(policy.tile.columns, policy.piece.columns) *
-                            geometry::divide_up(policy.tile.rows, policy.rows_per_thread) *
-                            policy.tile.planes,
-                          lanes) *
-      lanes;
-    std::int64_t const bytes =
-      tile_elements(p_, policy.tile, element_bytes_, window_overhang(p_, policy.piece.columns)) *
-      element_bytes_;
-    return shared_bytes_ / (bytes + of_block) * threads <
-           window_blocks(p_.filter, p_.stride, policy.piece, element_bytes_) * window_threads * 3 /
-             4;
+    std::int64_t const warps = geometry::divide_up(window_tiles::threads_of(policy), lanes);
+    return blocks_beside(
+             window_tiles::shared_bytes(p_, policy.tile, element_bytes_, policy.piece.columns)) *
+             warps <
+           warps_of_registers(policy) * 3 / 4;
   }
 
   /// In cycles.
@@ -64,11 +58,9 @@ class window_cost {
     auto const warps = static_cast<double>(geometry::divide_up(across * down * tile.planes, lanes));
 
     std::int64_t const bytes =
-      (c.input_size + c.output_size) * (one ? 1 : tile_stages) * element_bytes_;
-    int const of_registers =
-      window_blocks(p_.filter, p_.stride, policy.piece, element_bytes_) * window_threads / lanes;
+      of_barriers + (c.input_size + c.output_size) * (one ? 1 : tile_stages) * element_bytes_;
     auto const resident = static_cast<double>(std::clamp<std::int64_t>(
-      std::min(static_cast<std::int64_t>(of_registers / warps), shared_bytes_ / (bytes + of_block)),
+      std::min(static_cast<std::int64_t>(warps_of_registers(policy) / warps), blocks_beside(bytes)),
       1, 32));
 
     // Those with a row of the image.
@@ -122,7 +114,8 @@ class window_cost {
 
  private:
   static constexpr int lanes         = 32;
-  static constexpr int of_block      = 1024 + 128;  // bytes: the system's, and barriers
+  static constexpr int of_barriers   = 128;   // bytes of a block,
+  static constexpr int of_system     = 1024;  // and those it never sees
   static constexpr double schedulers = 4;
   // Cycles of a scheduler: for a multiply-add, an element read, a step, and so on.
   static constexpr double tap = 1.06, read = 0.15, step = 0.8;
@@ -137,6 +130,19 @@ class window_cost {
   static constexpr double bytes_a_cycle = 16.5, reread = 0.5;
   // Of a last wave that is not full; of the lesser two of issuing, moving and living.
   static constexpr double last_wave = 0.83, overlap_lost = 0.39;
+
+  /// Blocks of `bytes` each that a multiprocessor's memory holds,
+  [[nodiscard]] constexpr std::int64_t blocks_beside(std::int64_t bytes) const noexcept
+  {
+    return shared_bytes_ / (bytes + of_system);
+  }
+
+  /// and warps that its registers hold.
+  [[nodiscard]] constexpr int warps_of_registers(window_policy const& policy) const noexcept
+  {
+    return window_blocks(p_.filter, p_.stride, policy.piece, element_bytes_) * window_threads /
+           lanes;
+  }
 
   conv2d_problem const& p_;
   extent2 out_;

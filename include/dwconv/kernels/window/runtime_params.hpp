@@ -74,7 +74,11 @@ struct runtime_window_params {
 
   runtime_window_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
                         window_policy const& policy, bool turned_ = false)
-    : runtime_window_params{p, tensors, policy, turned_, runtime_window_walk{p},
+    : runtime_window_params{p,
+                            tensors,
+                            policy,
+                            turned_,
+                            runtime_window_walk{p},
                             runtime_window_size_of(policy.number, static_cast<int>(sizeof(T)))}
   {}
 
@@ -85,8 +89,8 @@ struct runtime_window_params {
   }
 
   runtime_window_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
-                        window_policy const& policy, bool turned_,
-                        runtime_window_walk const& walk, runtime_window_size const& size)
+                        window_policy const& policy, bool turned_, runtime_window_walk const& walk,
+                        runtime_window_size const& size)
     : x{tensors.x},
       x_end{tensors.x + input_elements(p)},
       filter{tensors.filter},

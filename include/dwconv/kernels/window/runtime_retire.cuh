@@ -9,7 +9,8 @@
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// Gives one finished row of a piece to the epilogue and keeps the results for the store; of a
-/// dilated filter its outputs are some columns apart, and its rows some rows.
+/// dilated filter its outputs are some columns apart, and its rows some rows. Columns are counted
+/// where `window_retire` has a mask of them: the mask takes a register too many beside these sums.
 template <typename Config, typename Epilogue>
 struct runtime_window_retire {
   using T = typename Config::element_type;
