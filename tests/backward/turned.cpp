@@ -77,13 +77,6 @@ TEMPLATE_TEST_CASE("toeplitz kernels turn the filter", "[turned]", __half, __nv_
   }
 }
 
-TEST_CASE("the kernel of many taps on wide planes turns the filter", "[turned]")
-{
-  auto const plan = check_turned<float>(problem_of({11, 120}, {11, 13}, 1), kernel_family::window);
-  CHECK(plan.compiled.any_filter());
-  CHECK(plan.any_filter.wide);
-}
-
 TEST_CASE("stacks of large filters turn them", "[turned]")
 {
   for (dwconv::extent2 const filter : {dwconv::extent2{21, 19}, {27, 27}, {31, 33}}) {
