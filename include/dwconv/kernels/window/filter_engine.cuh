@@ -11,9 +11,9 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// What one thread has of a chunk: rows of a plane of x and of its plane of dy, at its columns.
 template <typename T>
 struct window_filter_rows {
-  T const* x;   ///< Row `x_row`, at the input column under the first tap of the first output.
+  T const* x;  ///< Row `x_row`, at the input column under the first tap of the first output.
   int x_pitch;
-  int x_row;    ///< Rows whose products are this thread's.
+  int x_row;  ///< Rows whose products are this thread's.
   int x_end;
   T const* dy;  ///< Row `dy_row`.
   int dy_pitch;
@@ -90,7 +90,10 @@ class window_filter_engine {
     }
   }
 
-  [[nodiscard]] __device__ sum of_tap(int tap) const { return sums_[tap]; }
+  [[nodiscard]] __device__ sum of_tap(int tap) const
+  {
+    return sums_[tap];
+  }
 
  private:
   /// Which of the rows kept is the `m`-th last in turn u.
