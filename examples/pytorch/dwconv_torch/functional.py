@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""depthwise_conv2d: F.conv2d with groups = channels, on dwconv where it is faster and on ATen elsewhere."""
+import torch
+
+from . import ops
+
+_kernels: dict[tuple[torch.dtype, int], bool] = {}
+_KEYS = torch._C.DispatchKey
+# Without gradients and with the types already right, nothing above the kernel has work to do.
+_ABOVE_KERNEL = torch._C.DispatchKeySet(_KEYS.AutogradCUDA) | torch._C.DispatchKeySet(_KEYS.AutocastCUDA) | \
+    torch._C.DispatchKeySet(_KEYS.ADInplaceOrView)
+
+
+@torch.compiler.assume_constant_result
+def _has_kernels(dtype, device):
+    key = (dtype, device)
+    if key not in _kernels:
+        _kernels[key] = torch.ops.dwconv.has_kernels(dtype, device)
+    return _kernels[key]
+
+
+def fallback_reason(x, weight) -> str | None:
+    """Why a call on these tensors goes to ATen's convolution; None where it goes to dwconv."""
+    if not x.is_cuda:
+        return f"the input is on {x.device}, dwconv runs on CUDA devices"
+    if weight.dim() != 4 or weight.shape[1] != 1:
+        return f"the weight {tuple(weight.shape)} is not one filter per output channel"
+    if x.dim() != 4:
+        return f"the input has {x.dim()} dimensions instead of 4"
+    if 0 in x.shape[1:]:
+        return "the input is empty"
+    if x.shape[1] < 2:
+        return "with one channel it is an ordinary convolution"
+    if _differentiates_forward():
+        return "the operators have no forward-mode derivatives"
+    if torch.is_autocast_enabled("cuda") and x.dtype != torch.float64:
+        dtype = torch.get_autocast_dtype("cuda")
+    elif x.dtype != weight.dtype:
+        return f"the input is {x.dtype}, the weight {weight.dtype}"
+    else:
+        dtype = x.dtype
+    if not _has_kernels(dtype, x.get_device()):
+        return f"this build has no kernels for {dtype} on {torch.cuda.get_device_name(x.device)}"
+    if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+        return "the input is channels_last, where ATen's kernels are the faster ones so far"
+    return None
+
+
+def _differentiates_forward():
+    return torch.autograd.forward_ad._current_level >= 0
+
+
+def _surely_goes_to_dwconv(x, weight):
+    """No fallback_reason, in the usual case, asked in the order that answers soonest."""
+    return (x.is_cuda and x.is_contiguous() and x.dtype is weight.dtype and
+            _kernels.get((x.dtype, x.get_device()), False) and x.dim() == 4 and x.shape[1] > 1 and x.numel() > 0 and
+            weight.shape[1] == 1 and not torch.is_autocast_enabled("cuda") and not _differentiates_forward())
+
+
+def _wants_gradient(x, weight, bias):
+    return torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad or
+                                        (bias is not None and bias.requires_grad))
+
+
+def convolve(x, weight, bias, stride, padding, dilation, activation=0):
+    """Arguments as the operator takes them: 2, 4 and 2 numbers, and that of an activation."""
+    tracing = torch.compiler.is_compiling()
+    if tracing or not _surely_goes_to_dwconv(x, weight):
+        if fallback_reason(x, weight) is not None:
+            return ops.aten_forward(x, weight, bias, stride, padding, dilation, activation)
+    if _wants_gradient(x, weight, bias):
+        # Storing what comes before the activation is cheaper than computing it again.
+        return ops.activate(ops.forward(x, weight, bias, stride, padding, dilation), activation)
+    if tracing or torch.is_autocast_enabled("cuda"):
+        return ops.forward(x, weight, bias, stride, padding, dilation, activation)
+    with torch._C._ExcludeDispatchKeyGuard(_ABOVE_KERNEL):
+        return ops.forward(x, weight, bias, stride, padding, dilation, activation)
+
+
+def _pair(value):
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def four_paddings(padding, weight_shape, dilation):
+    """(top, bottom, left, right) of what F.conv2d takes as padding."""
+    if padding == "valid":
+        return (0, 0, 0, 0)
+    if padding == "same":
+        spans = [step * (taps - 1) for step, taps in zip(dilation, weight_shape[2:])]
+        return tuple(part for span in spans for part in (span // 2, span - span // 2))
+    height, width = _pair(padding)
+    return (height, height, width, width)
+
+
+def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, activation="none"):
+    """F.conv2d(x, weight, bias, stride, padding, dilation, groups=x.shape[1]) and then an activation.
+
+    weight is [channels * multiplier, 1, height, width]. padding is a number, a pair, "same", "valid", or four numbers
+    (top, bottom, left, right). activation is a name in dwconv_torch.activations; where no gradient is asked for, it
+    runs in the convolution's own kernel.
+    """
+    stride, dilation = _pair(stride), _pair(dilation)
+    if padding == "same" and stride != (1, 1):
+        raise ValueError("padding='same' is not supported for strided convolutions")
+    four = tuple(padding) if not isinstance(padding, (int, str)) and len(padding) == 4 else \
+        four_paddings(padding, weight.shape, dilation)
+    if x.dim() == 3:
+        return convolve(x.unsqueeze(0), weight, bias, stride, four, dilation, ops.activations[activation]).squeeze(0)
+    return convolve(x, weight, bias, stride, four, dilation, ops.activations[activation])
+
+
+def describe(x, weight, stride=1, padding=0, dilation=1) -> str:
+    """Which kernel a call on these tensors takes, and why, in a few lines."""
+    reason = fallback_reason(x, weight)
+    if reason is not None:
+        return f"ATen: {reason}"
+    stride, dilation = _pair(stride), _pair(dilation)
+    return torch.ops.dwconv.describe(x, weight, stride, four_paddings(padding, weight.shape, dilation), dilation)

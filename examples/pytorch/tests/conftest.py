@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every test of the operators runs on the CPU, where ATen computes, and on a CUDA device if there is one."""
+import pytest
+import torch
+
+torch.backends.cudnn.allow_tf32 = False
+torch.backends.cuda.matmul.allow_tf32 = False
+
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=needs_cuda)])
+def device(request):
+    torch.manual_seed(0)
+    return request.param
+
+
+@pytest.fixture
+def cuda():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    torch.manual_seed(0)
+    return "cuda"
