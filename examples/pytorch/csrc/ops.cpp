@@ -309,18 +309,23 @@ registered_calls::registered_calls(dwconv::dtype element, element_calls const& c
 
 }  // namespace dwconv_torch
 
+// Each operator twice: with a leading underscore it gets no gradient, which saves what asking for
+// one costs where none is wanted.
 STABLE_TORCH_LIBRARY(dwconv, library)
 {
-  library.def(
-    "forward(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[4] padding, int[2] "
-    "dilation, int activation=0) -> Tensor");
-  library.def(
-    "backward_data(Tensor dy, Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] "
-    "dilation) -> Tensor");
-  library.def(
-    "backward_filter(Tensor dy, Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] "
-    "dilation) -> Tensor");
-  library.def("backward_bias(Tensor dy) -> Tensor");
+  for (std::string const prefix : {"", "_"}) {
+    auto const define = [&](char const* schema) { library.def((prefix + schema).c_str()); };
+    define(
+      "forward(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[4] padding, int[2] "
+      "dilation, int activation=0) -> Tensor");
+    define(
+      "backward_data(Tensor dy, Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] "
+      "dilation) -> Tensor");
+    define(
+      "backward_filter(Tensor dy, Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] "
+      "dilation) -> Tensor");
+    define("backward_bias(Tensor dy) -> Tensor");
+  }
   library.def(
     "describe(Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] dilation) -> str");
   library.def("has_kernels(ScalarType dtype, int device) -> bool");
@@ -328,10 +333,12 @@ STABLE_TORCH_LIBRARY(dwconv, library)
 
 STABLE_TORCH_LIBRARY_IMPL(dwconv, CUDA, library)
 {
-  library.impl("forward", TORCH_BOX(&dwconv_torch::forward));
-  library.impl("backward_data", TORCH_BOX(&dwconv_torch::backward_data));
-  library.impl("backward_filter", TORCH_BOX(&dwconv_torch::backward_filter));
-  library.impl("backward_bias", TORCH_BOX(&dwconv_torch::backward_bias));
+  for (std::string const prefix : {"", "_"}) {
+    library.impl((prefix + "forward").c_str(), TORCH_BOX(&dwconv_torch::forward));
+    library.impl((prefix + "backward_data").c_str(), TORCH_BOX(&dwconv_torch::backward_data));
+    library.impl((prefix + "backward_filter").c_str(), TORCH_BOX(&dwconv_torch::backward_filter));
+    library.impl((prefix + "backward_bias").c_str(), TORCH_BOX(&dwconv_torch::backward_bias));
+  }
   library.impl("describe", TORCH_BOX(&dwconv_torch::describe));
 }
 

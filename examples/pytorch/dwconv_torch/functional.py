@@ -5,10 +5,6 @@ import torch
 from . import ops
 
 _kernels: dict[tuple[torch.dtype, int], bool] = {}
-_KEYS = torch._C.DispatchKey
-# Without gradients and with the types already right, nothing above the kernel has work to do.
-_ABOVE_KERNEL = torch._C.DispatchKeySet(_KEYS.AutogradCUDA) | torch._C.DispatchKeySet(_KEYS.AutocastCUDA) | \
-    torch._C.DispatchKeySet(_KEYS.ADInplaceOrView)
 
 
 @torch.compiler.assume_constant_result
@@ -27,10 +23,6 @@ def fallback_reason(x, weight) -> str | None:
         return f"the weight {tuple(weight.shape)} is not one filter per output channel"
     if x.dim() != 4:
         return f"the input has {x.dim()} dimensions instead of 4"
-    if 0 in x.shape[1:]:
-        return "the input is empty"
-    if x.shape[1] < 2:
-        return "with one channel it is an ordinary convolution"
     if _differentiates_forward():
         return "the operators have no forward-mode derivatives"
     if torch.is_autocast_enabled("cuda") and x.dtype != torch.float64:
@@ -53,8 +45,8 @@ def _differentiates_forward():
 def _surely_goes_to_dwconv(x, weight):
     """No fallback_reason, in the usual case, asked in the order that answers soonest."""
     return (x.is_cuda and x.is_contiguous() and x.dtype is weight.dtype and
-            _kernels.get((x.dtype, x.get_device()), False) and x.dim() == 4 and x.shape[1] > 1 and x.numel() > 0 and
-            weight.shape[1] == 1 and not torch.is_autocast_enabled("cuda") and not _differentiates_forward())
+            _kernels.get((x.dtype, x.get_device()), False) and not torch.is_autocast_enabled("cuda") and
+            not _differentiates_forward())
 
 
 def _wants_gradient(x, weight, bias):
@@ -73,8 +65,7 @@ def convolve(x, weight, bias, stride, padding, dilation, activation=0):
         return ops.activate(ops.forward(x, weight, bias, stride, padding, dilation), activation)
     if tracing or torch.is_autocast_enabled("cuda"):
         return ops.forward(x, weight, bias, stride, padding, dilation, activation)
-    with torch._C._ExcludeDispatchKeyGuard(_ABOVE_KERNEL):
-        return ops.forward(x, weight, bias, stride, padding, dilation, activation)
+    return ops.plain_forward(x, weight, bias, stride, padding, dilation, activation)
 
 
 def _pair(value):

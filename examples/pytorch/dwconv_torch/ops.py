@@ -7,7 +7,8 @@
     backward_bias(dy)
 
 The convolution is linear in x and in its weight, so the gradient of each operator is made of these same operators, and
-so is the gradient of the gradient.
+so is the gradient of the gradient. Each is there a second time without a gradient, named with an underscore, for calls
+that want none: the way through PyTorch's autograd is written in Python and takes longer than a small kernel.
 """
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ forward = torch.ops.dwconv.forward.default
 backward_data = torch.ops.dwconv.backward_data.default
 backward_filter = torch.ops.dwconv.backward_filter.default
 backward_bias = torch.ops.dwconv.backward_bias.default
+plain_forward = torch.ops.dwconv._forward.default
 
 aten = torch.ops.aten
 
@@ -67,30 +69,40 @@ def _output_shape(x, weight, stride, padding, dilation):
     return (x.shape[0], weight.shape[0], height, width)
 
 
-@torch.library.register_fake("dwconv::forward")
-def _(x, weight, bias, stride, padding, dilation, activation=0):
+def _fake_forward(x, weight, bias, stride, padding, dilation, activation=0):
     torch._check(x.dim() == 4 and weight.dim() == 4, lambda: "dwconv: the input and the weight must have 4 dimensions")
     torch._check(x.dtype == weight.dtype, lambda: "dwconv: the weight has another dtype than the input")
     shape = _output_shape(x, weight, stride, padding, dilation)
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_format_of(x))
 
 
-@torch.library.register_fake("dwconv::backward_data")
-def _(dy, x, weight, stride, padding, dilation):
+def _fake_backward_data(dy, x, weight, stride, padding, dilation):
     return torch.empty(x.shape, dtype=x.dtype, device=x.device, memory_format=_format_of(x))
 
 
-@torch.library.register_fake("dwconv::backward_filter")
-def _(dy, x, weight, stride, padding, dilation):
+def _fake_backward_filter(dy, x, weight, stride, padding, dilation):
     return torch.empty(weight.shape, dtype=x.dtype, device=x.device)
 
 
-@torch.library.register_fake("dwconv::backward_bias")
-def _(dy):
+def _fake_backward_bias(dy):
     return torch.empty(dy.shape[1], dtype=dy.dtype, device=dy.device)
 
 
+_FAKES = {"forward": _fake_forward, "backward_data": _fake_backward_data, "backward_filter": _fake_backward_filter,
+          "backward_bias": _fake_backward_bias}
+for _name, _fake in _FAKES.items():
+    torch.library.register_fake(f"dwconv::{_name}", _fake)
+    torch.library.register_fake(f"dwconv::_{_name}", _fake)
+
 # Gradients ----------------------------------------------------------------------------------------------------------
+
+_BOTH = {name: (getattr(torch.ops.dwconv, "_" + name).default, getattr(torch.ops.dwconv, name).default) for name in _FAKES}
+
+
+def _operator(name):
+    """The operator to make a gradient of: the one without a gradient where no second one is asked for."""
+    return _BOTH[name][torch.is_grad_enabled()]
+
 
 def _keep_tensors(ctx, tensors, numbers):
     ctx.save_for_backward(*tensors)
@@ -107,10 +119,10 @@ def _forward_gradient(ctx, dy):
     x, weight, bias = ctx.saved_tensors
     if ctx.activation:
         # The sum before the activation was never stored: it is computed again.
-        dy = _ACTIVATIONS[ctx.activation][2](dy, forward(x, weight, bias, *ctx.numbers))
-    return (backward_data(dy, x, weight, *ctx.numbers) if ctx.needs_input_grad[0] else None,
-            backward_filter(dy, x, weight, *ctx.numbers) if ctx.needs_input_grad[1] else None,
-            backward_bias(dy) if ctx.needs_input_grad[2] else None, None, None, None, None)
+        dy = _ACTIVATIONS[ctx.activation][2](dy, _operator("forward")(x, weight, bias, *ctx.numbers))
+    return (_operator("backward_data")(dy, x, weight, *ctx.numbers) if ctx.needs_input_grad[0] else None,
+            _operator("backward_filter")(dy, x, weight, *ctx.numbers) if ctx.needs_input_grad[1] else None,
+            _operator("backward_bias")(dy) if ctx.needs_input_grad[2] else None, None, None, None, None)
 
 
 def _data_context(ctx, inputs, output):
@@ -120,8 +132,9 @@ def _data_context(ctx, inputs, output):
 
 def _data_gradient(ctx, ddx):
     dy, weight = ctx.saved_tensors
-    return (forward(ddx, weight, None, *ctx.numbers) if ctx.needs_input_grad[0] else None, None,
-            backward_filter(dy, ddx, weight, *ctx.numbers) if ctx.needs_input_grad[2] else None, None, None, None)
+    return (_operator("forward")(ddx, weight, None, *ctx.numbers) if ctx.needs_input_grad[0] else None, None,
+            _operator("backward_filter")(dy, ddx, weight, *ctx.numbers) if ctx.needs_input_grad[2] else None,
+            None, None, None)
 
 
 def _filter_context(ctx, inputs, output):
@@ -131,8 +144,9 @@ def _filter_context(ctx, inputs, output):
 
 def _filter_gradient(ctx, ddfilter):
     dy, x = ctx.saved_tensors
-    return (forward(x, ddfilter, None, *ctx.numbers) if ctx.needs_input_grad[0] else None,
-            backward_data(dy, x, ddfilter, *ctx.numbers) if ctx.needs_input_grad[1] else None, None, None, None, None)
+    return (_operator("forward")(x, ddfilter, None, *ctx.numbers) if ctx.needs_input_grad[0] else None,
+            _operator("backward_data")(dy, x, ddfilter, *ctx.numbers) if ctx.needs_input_grad[1] else None,
+            None, None, None, None)
 
 
 def _bias_context(ctx, inputs, output):
@@ -202,7 +216,10 @@ def _cpu_backward_filter(dy, x, weight, stride, padding, dilation):
     return _aten_backward(dy, x, weight, stride, padding, dilation, (False, True, False))[1].contiguous()
 
 
-_lib.impl("forward", _cpu_forward, "CPU")
-_lib.impl("backward_data", _cpu_backward_data, "CPU")
-_lib.impl("backward_filter", _cpu_backward_filter, "CPU")
-_lib.impl("backward_bias", lambda dy: dy.sum((0, 2, 3)), "CPU")
+_CPU_KERNELS = {"forward": _cpu_forward, "backward_data": _cpu_backward_data, "backward_filter": _cpu_backward_filter,
+                "backward_bias": lambda dy: dy.sum((0, 2, 3))}
+for _name, _kernel in _CPU_KERNELS.items():
+    _lib.impl(_name, _kernel, "CPU")
+    _lib.impl("_" + _name, _kernel, "CPU")
+    for _key in ("AutogradCPU", "AutogradCUDA"):
+        _lib.impl("_" + _name, torch.library.fallthrough_kernel, _key)

@@ -7,6 +7,16 @@ torch.backends.cudnn.allow_tf32 = False
 torch.backends.cuda.matmul.allow_tf32 = False
 
 
+
+def pytest_addoption(parser):
+    parser.addoption("--need-cuda", action="store_true", help="without a CUDA device, exit with 77 instead of skipping")
+
+
+def pytest_configure(config):
+    if config.getoption("--need-cuda") and not torch.cuda.is_available():
+        pytest.exit("no CUDA device", returncode=77)
+
+
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
