@@ -23,8 +23,8 @@ def fallback_reason(x, weight) -> str | None:
         return f"the weight {tuple(weight.shape)} is not one filter per output channel"
     if x.dim() != 4:
         return f"the input has {x.dim()} dimensions instead of 4"
-    if _differentiates_forward():
-        return "the operators have no forward-mode derivatives"
+    if _is_transformed():
+        return "the operators have no rules for torch.func's transforms and forward-mode derivatives"
     if torch.is_autocast_enabled("cuda") and x.dtype != torch.float64:
         dtype = torch.get_autocast_dtype("cuda")
     elif x.dtype != weight.dtype:
@@ -38,15 +38,28 @@ def fallback_reason(x, weight) -> str | None:
     return None
 
 
-def _differentiates_forward():
-    return torch.autograd.forward_ad._current_level >= 0
+def _is_transformed():
+    return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
 
 
 def _surely_goes_to_dwconv(x, weight):
     """No fallback_reason, in the usual case, asked in the order that answers soonest."""
     return (x.is_cuda and x.is_contiguous() and x.dtype is weight.dtype and
             _kernels.get((x.dtype, x.get_device()), False) and not torch.is_autocast_enabled("cuda") and
-            not _differentiates_forward())
+            not _is_transformed())
+
+
+class _Convolution(torch.autograd.Function):
+    """The gradient that ops.py registers, on a shorter way there: the dispatcher is not asked twice."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, stride, padding, dilation):
+        ops.forward_context(ctx, (x, weight, bias, stride, padding, dilation, 0), None)
+        return ops.plain_forward(x, weight, bias, stride, padding, dilation)
+
+    @staticmethod
+    def backward(ctx, dy):
+        return ops.forward_gradient(ctx, dy)[:6]
 
 
 def _wants_gradient(x, weight, bias):
@@ -56,16 +69,22 @@ def _wants_gradient(x, weight, bias):
 
 def convolve(x, weight, bias, stride, padding, dilation, activation=0):
     """Arguments as the operator takes them: 2, 4 and 2 numbers, and that of an activation."""
-    tracing = torch.compiler.is_compiling()
-    if tracing or not _surely_goes_to_dwconv(x, weight):
-        if fallback_reason(x, weight) is not None:
-            return ops.aten_forward(x, weight, bias, stride, padding, dilation, activation)
-    if _wants_gradient(x, weight, bias):
-        # Storing what comes before the activation is cheaper than computing it again.
+    if torch.compiler.is_compiling() or not _surely_goes_to_dwconv(x, weight):
+        return _convolve_unusual(x, weight, bias, stride, padding, dilation, activation)
+    if not _wants_gradient(x, weight, bias):
+        return ops.plain_forward(x, weight, bias, stride, padding, dilation, activation)
+    # Storing what comes before the activation is cheaper than computing it again.
+    y = _Convolution.apply(x, weight, bias, stride, padding, dilation)
+    return ops.activate(y, activation) if activation else y
+
+
+def _convolve_unusual(x, weight, bias, stride, padding, dilation, activation):
+    """The same where it is traced, or not sure to go to dwconv."""
+    if fallback_reason(x, weight) is not None:
+        return ops.aten_forward(x, weight, bias, stride, padding, dilation, activation)
+    if activation and _wants_gradient(x, weight, bias):
         return ops.activate(ops.forward(x, weight, bias, stride, padding, dilation), activation)
-    if tracing or torch.is_autocast_enabled("cuda"):
-        return ops.forward(x, weight, bias, stride, padding, dilation, activation)
-    return ops.plain_forward(x, weight, bias, stride, padding, dilation, activation)
+    return ops.forward(x, weight, bias, stride, padding, dilation, activation)
 
 
 def _pair(value):

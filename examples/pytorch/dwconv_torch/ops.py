@@ -109,13 +109,13 @@ def _keep_tensors(ctx, tensors, numbers):
     ctx.numbers = numbers
 
 
-def _forward_context(ctx, inputs, output):
+def forward_context(ctx, inputs, output):
     x, weight, bias, stride, padding, dilation, activation = inputs
     _keep_tensors(ctx, (x, weight, bias if activation else None), (stride, padding, dilation))
     ctx.activation = activation
 
 
-def _forward_gradient(ctx, dy):
+def forward_gradient(ctx, dy):
     x, weight, bias = ctx.saved_tensors
     if ctx.activation:
         # The sum before the activation was never stored: it is computed again.
@@ -157,7 +157,7 @@ def _bias_gradient(ctx, ddbias):
     return ddbias.reshape(1, -1, 1, 1).expand(ctx.shape)
 
 
-torch.library.register_autograd("dwconv::forward", _forward_gradient, setup_context=_forward_context)
+torch.library.register_autograd("dwconv::forward", forward_gradient, setup_context=forward_context)
 torch.library.register_autograd("dwconv::backward_data", _data_gradient, setup_context=_data_context)
 torch.library.register_autograd("dwconv::backward_filter", _filter_gradient, setup_context=_filter_context)
 torch.library.register_autograd("dwconv::backward_bias", _bias_gradient, setup_context=_bias_context)

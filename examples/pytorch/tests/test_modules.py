@@ -184,8 +184,17 @@ def test_channels_last_keeps_its_strides_and_results(cuda):
     close(y, expected)
 
 
-def test_forward_mode_derivatives_are_atens(device):
+def test_function_transforms_are_atens(device):
     ours, theirs = both(ARGUMENTS[0], device)
     x, tangent = torch.randn(2, 2, 8, 9, 10, device=device)
+
+    def transformed(layer):
+        with torch.autograd.forward_ad.dual_level():
+            y = layer(torch.autograd.forward_ad.make_dual(x, tangent))
+            dual = torch.autograd.forward_ad.unpack_dual(y).tangent
+        return [dual, torch.func.jvp(layer, (x,), (tangent,))[1],
+                torch.func.grad(lambda x: layer(x).square().sum())(x), torch.func.vmap(layer)(torch.stack([x, 2 * x]))]
+
     with torch.no_grad():
-        close(torch.func.jvp(ours, (x,), (tangent,))[1], torch.func.jvp(theirs, (x,), (tangent,))[1])
+        for our, their in zip(transformed(ours), transformed(theirs)):
+            close(our, their)

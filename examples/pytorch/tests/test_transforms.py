@@ -104,7 +104,7 @@ def test_training_with_a_gradient_scaler(cuda):
     optimiser, scaler = torch.optim.Adam(block.parameters(), 1e-2), torch.amp.GradScaler("cuda")
     x = torch.randn(16, 8, 24, 24, device=cuda)
     losses = []
-    for _ in range(20):
+    for _ in range(40):
         optimiser.zero_grad()
         with torch.autocast("cuda", torch.float16):
             loss = (block(x).float() - x).square().mean()
