@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images a second of whole models before and after dwconv_torch.convert, and the difference of their outputs.
 
-usage: models.py [--batch N] [--iterations N] [--only NAME ...] [--csv FILE]
+usage: models.py [--batch N] [--seconds S] [--only NAME ...] [--csv FILE]
 
 timm's models, with random parameters, on random 224x224 images; float32 (TF32 as PyTorch sets it) and bfloat16 by
 autocast; inference, and training as forward, loss, backward.
@@ -68,32 +68,45 @@ def train(model, x, target, dtype):
     return loss
 
 
-def images_per_second(call, batch, iterations):
-    for _ in range(2):
-        call()
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    begin.record()
-    for _ in range(iterations):
-        call()
-    end.record()
-    end.synchronize()
-    return batch * iterations / begin.elapsed_time(end) * 1e3
+def seconds(call, least):
+    """Time of one call, over as many as fill `least` seconds."""
+    count, elapsed = 1, 0.0
+    while elapsed < least:
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        begin.record()
+        for _ in range(count):
+            call()
+        end.record()
+        end.synchronize()
+        elapsed, last, count = begin.elapsed_time(end) / 1e3, count, 2 * count
+    return elapsed / last
 
 
-def measure(model, x, target, dtype, iterations):
-    """(output, inference images/s, training images/s)"""
-    model.eval()
-    output = infer(model, x, dtype).float()
-    inference = images_per_second(lambda: infer(model, x, dtype), len(x), iterations)
-    model.train()
-    training = images_per_second(lambda: train(model, x, target, dtype), len(x), iterations)
-    return output, inference, training
+def images_per_second(calls, batch, least, rounds=3):
+    """The best of some rounds for each call, taking turns: other load on the machine only ever slows them."""
+    best = [min(times) for times in zip(*([seconds(call, least) for call in calls] for _ in range(rounds)))]
+    return [batch / time for time in best]
+
+
+def measure(name, dtype, batch, least):
+    """(layers swapped, inference before and after, training before and after, difference of the outputs)"""
+    plain, swapped = make(name), make(name)
+    done = dwconv_torch.convert(swapped)
+    models = (plain, swapped)
+    x, target = torch.randn(batch, 3, 224, 224, device="cuda"), torch.randint(1000, (batch,), device="cuda")
+    before, after = (infer(model.eval(), x, dtype).float() for model in models)
+    difference = ((after - before).norm() / before.norm()).item()
+    inference = images_per_second([lambda m=m: infer(m, x, dtype) for m in models], batch, least)
+    for model in models:
+        train(model.train(), x, target, dtype)
+    training = images_per_second([lambda m=m: train(m, x, target, dtype) for m in models], batch, least)
+    return [len(done.swapped), *inference, *training, difference]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--iterations", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=0.2, help="at least this long for each number, thrice")
     parser.add_argument("--only", nargs="*", default=NAMES, choices=NAMES)
     parser.add_argument("--csv")
     options = parser.parse_args()
@@ -101,24 +114,17 @@ def main():
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, batch {options.batch}, images a second")
     for name in options.only:
         for dtype in ("float32", "bfloat16"):
-            model = make(name)
-            state = {key: value.clone() for key, value in model.state_dict().items()}
-            x = torch.randn(options.batch, 3, 224, 224, device="cuda")
-            target = torch.randint(1000, (options.batch,), device="cuda")
-            before, *plain = measure(model, x, target, dtype, options.iterations)
-            model.load_state_dict(state)
-            done = dwconv_torch.convert(model)
-            after, *ours = measure(model, x, target, dtype, options.iterations)
-            difference = ((after - before).norm() / before.norm()).item()
-            rows.append([name, dtype, len(done.swapped), *plain, *ours, difference])
-            print(f"{name} {dtype}: {len(done.swapped)} layers swapped; inference {plain[0]:.0f} -> {ours[0]:.0f} "
-                  f"({ours[0] / plain[0]:.2f}x), training {plain[1]:.0f} -> {ours[1]:.0f} ({ours[1] / plain[1]:.2f}x), "
+            row = measure(name, dtype, options.batch, options.seconds)
+            rows.append([name, dtype, *row])
+            count, before, after, slow, quick, difference = row
+            print(f"{name} {dtype}: {count} layers swapped; inference {before:.0f} -> {after:.0f} "
+                  f"({after / before:.2f}x), training {slow:.0f} -> {quick:.0f} ({quick / slow:.2f}x), "
                   f"outputs differ by {difference:.1e} of their norm", flush=True)
-            del model
+            torch.cuda.empty_cache()
     if options.csv:
         with open(options.csv, "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["model", "dtype", "swapped", "inference_before", "training_before", "inference_after",
+            writer.writerow(["model", "dtype", "swapped", "inference_before", "inference_after", "training_before",
                              "training_after", "difference"])
             writer.writerows(rows)
 

@@ -6,6 +6,7 @@ TORCH_CUDA_ARCH_LIST says for which GPUs; without it, for those of this machine.
 import os
 import pathlib
 
+import torch
 from setuptools import setup
 from torch.utils.cpp_extension import BuildExtension, CUDAExtension
 
@@ -13,6 +14,9 @@ here = pathlib.Path(__file__).resolve().parent
 include = pathlib.Path(os.environ.get("DWCONV_INCLUDE", here.parent.parent / "include"))
 if not (include / "dwconv" / "dwconv.cuh").is_file():
     raise SystemExit(f"no dwconv/dwconv.cuh in {include}: set DWCONV_INCLUDE to the include folder of dwconv")
+if "TORCH_CUDA_ARCH_LIST" not in os.environ and not torch.cuda.is_available():
+    # PyTorch would compile for every GPU there is, which takes an hour.
+    raise SystemExit("no GPU here: say for which to compile, such as TORCH_CUDA_ARCH_LIST=9.0a")
 os.chdir(here)  # the sources below are relative to it
 
 # The stable ABI as of PyTorch 2.10, which later versions keep.

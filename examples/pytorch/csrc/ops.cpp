@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <cuda_runtime_api.h>
+
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/csrc/stable/accelerator.h>
 #include <torch/csrc/stable/library.h>
@@ -97,6 +99,13 @@ Tensor laid_out(Tensor const& tensor, dwconv::layout layout)
                                   : torch::stable::contiguous(tensor, MemoryFormat::ChannelsLast);
 }
 
+std::int32_t type_of(Tensor const& tensor)
+{
+  std::int32_t type = 0;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(tensor.get(), &type));
+  return type;
+}
+
 /// An uninitialised tensor of `like`'s type and device.
 Tensor empty_tensor(Tensor const& like, std::array<std::int64_t, 4> const& sizes,
                     dwconv::layout layout)
@@ -112,10 +121,8 @@ Tensor empty_tensor(Tensor const& like, std::array<std::int64_t, 4> const& sizes
                 ? std::array<std::int64_t, 4>{s[1] * s[2] * s[0], 1, s[2] * s[0], s[0]}
                 : std::array<std::int64_t, 4>{s[0] * s[1] * s[2], s[1] * s[2], s[2], 1};
   }
-  std::int32_t type = 0;
-  TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(like.get(), &type));
   AtenTensorHandle handle = nullptr;
-  TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(4, sizes.data(), strides.data(), type,
+  TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(4, sizes.data(), strides.data(), type_of(like),
                                                   aoti_torch_device_type_cuda(),
                                                   like.get_device_index(), &handle));
   return Tensor(handle);
@@ -136,9 +143,23 @@ Tensor scratch_of(Tensor const& like, std::int64_t bytes)
   return empty_vector(like, bytes, aoti_torch_dtype_uint8());
 }
 
+/// Makes the tensor's device the current one, if it is not: asking is quicker than a guard.
+class on_device {
+ public:
+  explicit on_device(Tensor const& tensor)
+  {
+    int current = -1;
+    static_cast<void>(cudaGetDevice(&current));
+    if (current != tensor.get_device_index()) { guard_.emplace(tensor.get_device_index()); }
+  }
+
+ private:
+  std::optional<DeviceGuard> guard_;
+};
+
 void check_same_kind(char const* name, Tensor const& tensor, Tensor const& x)
 {
-  STD_TORCH_CHECK(tensor.scalar_type() == x.scalar_type(), "dwconv: ", name,
+  STD_TORCH_CHECK(type_of(tensor) == type_of(x), "dwconv: ", name,
                   " has another dtype than the input");
   STD_TORCH_CHECK(tensor.is_cuda() && tensor.get_device_index() == x.get_device_index(),
                   "dwconv: ", name, " is on another device than the input");
@@ -146,14 +167,47 @@ void check_same_kind(char const* name, Tensor const& tensor, Tensor const& x)
 
 using numbers = std::vector<std::int64_t>;
 
-dwconv::conv2d_problem problem_of(Tensor const& x, Tensor const& weight, numbers const& stride,
-                                  numbers const& padding, numbers const& dilation)
+/// What a call says beside its tensors.
+struct geometry {
+  dwconv::extent2 stride;
+  dwconv::padding2 pad;
+  dwconv::extent2 dilation;
+  std::int64_t activation;
+};
+
+geometry geometry_of(numbers const& stride, numbers const& padding, numbers const& dilation,
+                     std::int64_t activation = 0)
+{
+  STD_TORCH_CHECK(stride.size() == 2 && padding.size() == 4 && dilation.size() == 2,
+                  "dwconv: there must be 2 strides, 4 paddings and 2 dilations");
+  return {.stride     = {stride[0], stride[1]},
+          .pad        = {padding[0], padding[1], padding[2], padding[3]},
+          .dilation   = {dilation[0], dilation[1]},
+          .activation = activation};
+}
+
+/// Seven bits each, from the lowest: stride, padding, dilation, activation. `pack` in
+/// dwconv_torch/ops.py is the other way.
+geometry unpacked(std::int64_t packed)
+{
+  auto const next = [&packed] {
+    std::int64_t const number = packed & 127;
+    packed >>= 7;
+    return number;
+  };
+  std::array<std::int64_t, 9> n{};
+  for (std::int64_t& number : n) { number = next(); }
+  return {.stride     = {n[0], n[1]},
+          .pad        = {n[2], n[3], n[4], n[5]},
+          .dilation   = {n[6], n[7]},
+          .activation = n[8]};
+}
+
+dwconv::conv2d_problem problem_of(Tensor const& x, Tensor const& weight, geometry const& how)
 {
   STD_TORCH_CHECK(x.dim() == 4, "dwconv: the input has ", x.dim(), " dimensions, must have 4");
   STD_TORCH_CHECK(weight.dim() == 4 && weight.size(1) == 1,
                   "dwconv: the weight must be [channels * multiplier, 1, height, width]");
-  STD_TORCH_CHECK(stride.size() == 2 && padding.size() == 4 && dilation.size() == 2,
-                  "dwconv: there must be 2 strides, 4 paddings and 2 dilations");
   std::int64_t const channels = x.size(1);
   STD_TORCH_CHECK(channels > 0 && weight.size(0) % channels == 0, "dwconv: the weight has ",
                   weight.size(0), " filters, must be a multiple of the input's ", channels,
@@ -164,9 +218,9 @@ dwconv::conv2d_problem problem_of(Tensor const& x, Tensor const& weight, numbers
           .multiplier  = weight.size(0) / channels,
           .input       = {x.size(2), x.size(3)},
           .filter      = {weight.size(2), weight.size(3)},
-          .stride      = {stride[0], stride[1]},
-          .dilation    = {dilation[0], dilation[1]},
-          .pad         = {padding[0], padding[1], padding[2], padding[3]},
+          .stride      = how.stride,
+          .dilation    = how.dilation,
+          .pad         = how.pad,
           .data_layout = layout_of(x)};
 }
 
@@ -191,16 +245,15 @@ Tensor gradient_for(Tensor const& dy, Tensor const& x, dwconv::conv2d_problem co
   return laid_out(dy, problem.data_layout);
 }
 
-Tensor forward(Tensor const& x, Tensor const& weight, std::optional<Tensor> const& bias,
-               numbers const& stride, numbers const& padding, numbers const& dilation,
-               std::int64_t activation_number)
+Tensor run_forward(Tensor const& x, Tensor const& weight, std::optional<Tensor> const& bias,
+                   geometry const& how)
 {
-  DeviceGuard const guard(x.get_device_index());
-  dwconv::conv2d_problem const problem    = problem_of(x, weight, stride, padding, dilation);
+  on_device const guard{x};
+  dwconv::conv2d_problem const problem    = problem_of(x, weight, how);
   std::array<std::int64_t, 4> const sizes = output_sizes(problem);
   STD_TORCH_CHECK(
-    activation_number >= 0 && activation_number <= static_cast<std::int64_t>(activation::gelu_tanh),
-    "dwconv: there is no activation ", activation_number);
+    how.activation >= 0 && how.activation <= static_cast<std::int64_t>(activation::gelu_tanh),
+    "dwconv: there is no activation ", how.activation);
   if (bias) {
     check_same_kind("the bias", *bias, x);
     STD_TORCH_CHECK(bias->dim() == 1 && bias->size(0) == sizes[1], "dwconv: the bias must be [",
@@ -214,15 +267,15 @@ Tensor forward(Tensor const& x, Tensor const& weight, std::optional<Tensor> cons
 
   must(calls_for(x).forward(problem, place_of(x), dense_x.data_ptr(), filter.data_ptr(),
                             bias ? dense_bias.data_ptr() : nullptr,
-                            static_cast<activation>(activation_number), y.data_ptr()));
+                            static_cast<activation>(how.activation), y.data_ptr()));
   return y;
 }
 
-Tensor backward_data(Tensor const& dy, Tensor const& x, Tensor const& weight, numbers const& stride,
-                     numbers const& padding, numbers const& dilation)
+Tensor run_backward_data(Tensor const& dy, Tensor const& x, Tensor const& weight,
+                         geometry const& how)
 {
-  DeviceGuard const guard(x.get_device_index());
-  dwconv::conv2d_problem const problem = problem_of(x, weight, stride, padding, dilation);
+  on_device const guard{x};
+  dwconv::conv2d_problem const problem = problem_of(x, weight, how);
   Tensor const dense_dy                = gradient_for(dy, x, problem);
   Tensor const filter                  = laid_out(weight, dwconv::layout::nchw);
   Tensor const dx =
@@ -234,11 +287,11 @@ Tensor backward_data(Tensor const& dy, Tensor const& x, Tensor const& weight, nu
   return dx;
 }
 
-Tensor backward_filter(Tensor const& dy, Tensor const& x, Tensor const& weight,
-                       numbers const& stride, numbers const& padding, numbers const& dilation)
+Tensor run_backward_filter(Tensor const& dy, Tensor const& x, Tensor const& weight,
+                           geometry const& how)
 {
-  DeviceGuard const guard(x.get_device_index());
-  dwconv::conv2d_problem const problem = problem_of(x, weight, stride, padding, dilation);
+  on_device const guard{x};
+  dwconv::conv2d_problem const problem = problem_of(x, weight, how);
   Tensor const dense_dy                = gradient_for(dy, x, problem);
   Tensor const dense_x                 = laid_out(x, problem.data_layout);
   Tensor const dfilter =
@@ -257,7 +310,7 @@ Tensor backward_filter(Tensor const& dy, Tensor const& x, Tensor const& weight,
 Tensor backward_bias(Tensor const& dy)
 {
   STD_TORCH_CHECK(dy.dim() == 4, "dwconv: the gradient has ", dy.dim(), " dimensions, must have 4");
-  DeviceGuard const guard(dy.get_device_index());
+  on_device const guard{dy};
   // Only the shape of y matters: that of a 1x1 filter with the output's channels has it.
   dwconv::conv2d_problem const problem{.batch       = dy.size(0),
                                        .channels    = dy.size(1),
@@ -265,10 +318,8 @@ Tensor backward_bias(Tensor const& dy)
                                        .filter      = {1, 1},
                                        .data_layout = layout_of(dy)};
   must(validate(problem));
-  Tensor const dense_dy = laid_out(dy, problem.data_layout);
-  std::int32_t type     = 0;
-  TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(dy.get(), &type));
-  Tensor const dbias         = empty_vector(dy, problem.channels, type);
+  Tensor const dense_dy      = laid_out(dy, problem.data_layout);
+  Tensor const dbias         = empty_vector(dy, problem.channels, type_of(dy));
   place const at             = place_of(dy);
   element_calls const& calls = calls_for(dy);
   std::int64_t const bytes   = calls.bias_scratch(problem, at.device);
@@ -279,11 +330,50 @@ Tensor backward_bias(Tensor const& dy)
   return dbias;
 }
 
+// As PyTorch calls them: with lists, and packed.
+
+Tensor forward(Tensor const& x, Tensor const& weight, std::optional<Tensor> const& bias,
+               numbers const& stride, numbers const& padding, numbers const& dilation,
+               std::int64_t activation)
+{
+  return run_forward(x, weight, bias, geometry_of(stride, padding, dilation, activation));
+}
+
+Tensor backward_data(Tensor const& dy, Tensor const& x, Tensor const& weight, numbers const& stride,
+                     numbers const& padding, numbers const& dilation)
+{
+  return run_backward_data(dy, x, weight, geometry_of(stride, padding, dilation));
+}
+
+Tensor backward_filter(Tensor const& dy, Tensor const& x, Tensor const& weight,
+                       numbers const& stride, numbers const& padding, numbers const& dilation)
+{
+  return run_backward_filter(dy, x, weight, geometry_of(stride, padding, dilation));
+}
+
+Tensor packed_forward(Tensor const& x, Tensor const& weight, std::optional<Tensor> const& bias,
+                      std::int64_t packed)
+{
+  return run_forward(x, weight, bias, unpacked(packed));
+}
+
+Tensor packed_backward_data(Tensor const& dy, Tensor const& x, Tensor const& weight,
+                            std::int64_t packed)
+{
+  return run_backward_data(dy, x, weight, unpacked(packed));
+}
+
+Tensor packed_backward_filter(Tensor const& dy, Tensor const& x, Tensor const& weight,
+                              std::int64_t packed)
+{
+  return run_backward_filter(dy, x, weight, unpacked(packed));
+}
+
 std::string describe(Tensor const& x, Tensor const& weight, numbers const& stride,
                      numbers const& padding, numbers const& dilation)
 {
-  DeviceGuard const guard(x.get_device_index());
-  return calls_for(x).describe(problem_of(x, weight, stride, padding, dilation),
+  on_device const guard{x};
+  return calls_for(x).describe(problem_of(x, weight, geometry_of(stride, padding, dilation)),
                                x.get_device_index());
 }
 
@@ -309,23 +399,24 @@ registered_calls::registered_calls(dwconv::dtype element, element_calls const& c
 
 }  // namespace dwconv_torch
 
-// Each operator twice: with a leading underscore it gets no gradient, which saves what asking for
-// one costs where none is wanted.
+// Those with an underscore have no gradient and take their numbers packed: PyTorch spends longer on
+// three lists, and on asking for a gradient, than a small kernel takes.
 STABLE_TORCH_LIBRARY(dwconv, library)
 {
-  for (std::string const prefix : {"", "_"}) {
-    auto const define = [&](char const* schema) { library.def((prefix + schema).c_str()); };
-    define(
-      "forward(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[4] padding, int[2] "
-      "dilation, int activation=0) -> Tensor");
-    define(
-      "backward_data(Tensor dy, Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] "
-      "dilation) -> Tensor");
-    define(
-      "backward_filter(Tensor dy, Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] "
-      "dilation) -> Tensor");
-    define("backward_bias(Tensor dy) -> Tensor");
-  }
+  library.def(
+    "forward(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[4] padding, int[2] "
+    "dilation, int activation=0) -> Tensor");
+  library.def(
+    "backward_data(Tensor dy, Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] "
+    "dilation) -> Tensor");
+  library.def(
+    "backward_filter(Tensor dy, Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] "
+    "dilation) -> Tensor");
+  library.def("backward_bias(Tensor dy) -> Tensor");
+  library.def("_forward(Tensor x, Tensor weight, Tensor? bias, int packed) -> Tensor");
+  library.def("_backward_data(Tensor dy, Tensor x, Tensor weight, int packed) -> Tensor");
+  library.def("_backward_filter(Tensor dy, Tensor x, Tensor weight, int packed) -> Tensor");
+  library.def("_backward_bias(Tensor dy) -> Tensor");
   library.def(
     "describe(Tensor x, Tensor weight, int[2] stride, int[4] padding, int[2] dilation) -> str");
   library.def("has_kernels(ScalarType dtype, int device) -> bool");
@@ -333,12 +424,14 @@ STABLE_TORCH_LIBRARY(dwconv, library)
 
 STABLE_TORCH_LIBRARY_IMPL(dwconv, CUDA, library)
 {
-  for (std::string const prefix : {"", "_"}) {
-    library.impl((prefix + "forward").c_str(), TORCH_BOX(&dwconv_torch::forward));
-    library.impl((prefix + "backward_data").c_str(), TORCH_BOX(&dwconv_torch::backward_data));
-    library.impl((prefix + "backward_filter").c_str(), TORCH_BOX(&dwconv_torch::backward_filter));
-    library.impl((prefix + "backward_bias").c_str(), TORCH_BOX(&dwconv_torch::backward_bias));
-  }
+  library.impl("forward", TORCH_BOX(&dwconv_torch::forward));
+  library.impl("backward_data", TORCH_BOX(&dwconv_torch::backward_data));
+  library.impl("backward_filter", TORCH_BOX(&dwconv_torch::backward_filter));
+  library.impl("backward_bias", TORCH_BOX(&dwconv_torch::backward_bias));
+  library.impl("_forward", TORCH_BOX(&dwconv_torch::packed_forward));
+  library.impl("_backward_data", TORCH_BOX(&dwconv_torch::packed_backward_data));
+  library.impl("_backward_filter", TORCH_BOX(&dwconv_torch::packed_backward_filter));
+  library.impl("_backward_bias", TORCH_BOX(&dwconv_torch::backward_bias));
   library.impl("describe", TORCH_BOX(&dwconv_torch::describe));
 }
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """depthwise_conv2d: F.conv2d with groups = channels, on dwconv where it is faster and on ATen elsewhere."""
+import functools
+
 import torch
 
 from . import ops
@@ -49,13 +51,16 @@ def _surely_goes_to_dwconv(x, weight):
             not _is_transformed())
 
 
+_quick_forward = ops.packed_forward._op  # without OpOverload's own frame
+
+
 class _Convolution(torch.autograd.Function):
     """The gradient that ops.py registers, on a shorter way there: the dispatcher is not asked twice."""
 
     @staticmethod
     def forward(ctx, x, weight, bias, stride, padding, dilation):
         ops.forward_context(ctx, (x, weight, bias, stride, padding, dilation, 0), None)
-        return ops.plain_forward(x, weight, bias, stride, padding, dilation)
+        return _quick_forward(x, weight, bias, ops.pack(stride, padding, dilation))
 
     @staticmethod
     def backward(ctx, dy):
@@ -71,8 +76,11 @@ def convolve(x, weight, bias, stride, padding, dilation, activation=0):
     """Arguments as the operator takes them: 2, 4 and 2 numbers, and that of an activation."""
     if torch.compiler.is_compiling() or not _surely_goes_to_dwconv(x, weight):
         return _convolve_unusual(x, weight, bias, stride, padding, dilation, activation)
+    packed = ops.pack(stride, padding, dilation, activation)
+    if packed is None:
+        return _convolve_unusual(x, weight, bias, stride, padding, dilation, activation)
     if not _wants_gradient(x, weight, bias):
-        return ops.plain_forward(x, weight, bias, stride, padding, dilation, activation)
+        return _quick_forward(x, weight, bias, packed)
     # Storing what comes before the activation is cheaper than computing it again.
     y = _Convolution.apply(x, weight, bias, stride, padding, dilation)
     return ops.activate(y, activation) if activation else y
@@ -91,15 +99,32 @@ def _pair(value):
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
-def four_paddings(padding, weight_shape, dilation):
+def four_paddings(padding, taps, dilation):
     """(top, bottom, left, right) of what F.conv2d takes as padding."""
     if padding == "valid":
         return (0, 0, 0, 0)
     if padding == "same":
-        spans = [step * (taps - 1) for step, taps in zip(dilation, weight_shape[2:])]
+        spans = [step * (count - 1) for step, count in zip(dilation, taps)]
         return tuple(part for span in spans for part in (span // 2, span - span // 2))
+    if not isinstance(padding, int) and len(padding) == 4:
+        return tuple(padding)
     height, width = _pair(padding)
     return (height, height, width, width)
+
+
+@functools.lru_cache(maxsize=None)
+def _numbers(stride, padding, dilation, taps):
+    stride, dilation = _pair(stride), _pair(dilation)
+    if padding == "same" and stride != (1, 1):
+        raise ValueError("padding='same' is not supported for strided convolutions")
+    return stride, four_paddings(padding, taps, dilation), dilation
+
+
+def _numbers_of(weight, stride, padding, dilation):
+    """Strides, paddings and dilations as the operator takes them."""
+    taps = tuple(weight.shape[2:]) if padding == "same" else None
+    as_key = [tuple(value) if isinstance(value, list) else value for value in (stride, padding, dilation)]
+    return _numbers(*as_key, taps)
 
 
 def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, activation="none"):
@@ -109,14 +134,10 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, acti
     (top, bottom, left, right). activation is a name in dwconv_torch.activations; where no gradient is asked for, it
     runs in the convolution's own kernel.
     """
-    stride, dilation = _pair(stride), _pair(dilation)
-    if padding == "same" and stride != (1, 1):
-        raise ValueError("padding='same' is not supported for strided convolutions")
-    four = tuple(padding) if not isinstance(padding, (int, str)) and len(padding) == 4 else \
-        four_paddings(padding, weight.shape, dilation)
+    numbers = _numbers_of(weight, stride, padding, dilation)
     if x.dim() == 3:
-        return convolve(x.unsqueeze(0), weight, bias, stride, four, dilation, ops.activations[activation]).squeeze(0)
-    return convolve(x, weight, bias, stride, four, dilation, ops.activations[activation])
+        return convolve(x.unsqueeze(0), weight, bias, *numbers, ops.activations[activation]).squeeze(0)
+    return convolve(x, weight, bias, *numbers, ops.activations[activation])
 
 
 def describe(x, weight, stride=1, padding=0, dilation=1) -> str:
@@ -124,5 +145,4 @@ def describe(x, weight, stride=1, padding=0, dilation=1) -> str:
     reason = fallback_reason(x, weight)
     if reason is not None:
         return f"ATen: {reason}"
-    stride, dilation = _pair(stride), _pair(dilation)
-    return torch.ops.dwconv.describe(x, weight, stride, four_paddings(padding, weight.shape, dilation), dilation)
+    return torch.ops.dwconv.describe(x, weight, *_numbers_of(weight, stride, padding, dilation))

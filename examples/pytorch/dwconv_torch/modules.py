@@ -30,7 +30,7 @@ class DepthwiseConv2d(nn.Conv2d):
         else:
             # Read at every call, as nn.Conv2d does: some models change it after the constructor.
             padding = self.padding
-            padding = four_paddings(padding, weight.shape, self.dilation) if isinstance(padding, str) else \
+            padding = four_paddings(padding, weight.shape[2:], self.dilation) if isinstance(padding, str) else \
                 (padding[0], padding[0], padding[1], padding[1])
         return convolve(input, weight, bias, self.stride, padding, self.dilation)
 

@@ -7,9 +7,11 @@
     backward_bias(dy)
 
 The convolution is linear in x and in its weight, so the gradient of each operator is made of these same operators, and
-so is the gradient of the gradient. Each is there a second time without a gradient, named with an underscore, for calls
-that want none: the way through PyTorch's autograd is written in Python and takes longer than a small kernel.
+so is the gradient of the gradient. Each is there a second time, named with an underscore, without a gradient and with its
+numbers packed into one: both cost PyTorch more time than a small kernel takes.
 """
+import functools
+
 import torch
 import torch.nn.functional as F
 
@@ -21,7 +23,22 @@ forward = torch.ops.dwconv.forward.default
 backward_data = torch.ops.dwconv.backward_data.default
 backward_filter = torch.ops.dwconv.backward_filter.default
 backward_bias = torch.ops.dwconv.backward_bias.default
-plain_forward = torch.ops.dwconv._forward.default
+packed_forward = torch.ops.dwconv._forward.default
+
+
+@functools.lru_cache(maxsize=None)
+def pack(stride, padding, dilation, activation=0):
+    """The numbers of a call in one, seven bits each, or None where one is larger; csrc/ops.cpp unpacks it."""
+    numbers = (*stride, *padding, *dilation, activation)
+    if not all(0 <= number < 128 for number in numbers):
+        return None
+    return sum(number << 7 * place for place, number in enumerate(numbers))
+
+
+def unpack(packed):
+    numbers = [packed >> 7 * place & 127 for place in range(9)]
+    return tuple(numbers[:2]), tuple(numbers[2:6]), tuple(numbers[6:8]), numbers[8]
+
 
 aten = torch.ops.aten
 
@@ -90,28 +107,44 @@ def _fake_backward_bias(dy):
 
 _FAKES = {"forward": _fake_forward, "backward_data": _fake_backward_data, "backward_filter": _fake_backward_filter,
           "backward_bias": _fake_backward_bias}
+
+
+def _of_packed(function, name):
+    """The function of an operator, for the one whose numbers are packed."""
+    if name == "backward_bias":
+        return function
+    count = 4 if name == "forward" else 3
+    return lambda *arguments: function(*arguments[:3], *unpack(arguments[3])[:count])
+
+
 for _name, _fake in _FAKES.items():
     torch.library.register_fake(f"dwconv::{_name}", _fake)
-    torch.library.register_fake(f"dwconv::_{_name}", _fake)
+    torch.library.register_fake(f"dwconv::_{_name}", _of_packed(_fake, _name))
 
 # Gradients ----------------------------------------------------------------------------------------------------------
 
-_BOTH = {name: (getattr(torch.ops.dwconv, "_" + name).default, getattr(torch.ops.dwconv, name).default) for name in _FAKES}
+_WITH_GRADIENT = {name: getattr(torch.ops.dwconv, name).default for name in _FAKES}
+_WITHOUT = {name: getattr(torch.ops.dwconv, "_" + name).default for name in _FAKES}
 
 
-def _operator(name):
-    """The operator to make a gradient of: the one without a gradient where no second one is asked for."""
-    return _BOTH[name][torch.is_grad_enabled()]
+def _call(name, tensors, numbers):
+    """An operator on the way back: the one without a gradient where no second one is asked for."""
+    packed = None if torch.is_grad_enabled() else pack(*numbers)
+    return _WITH_GRADIENT[name](*tensors, *numbers) if packed is None else _WITHOUT[name](*tensors, packed)
 
 
-def _keep_tensors(ctx, tensors, numbers):
+def _sum_of(dy):
+    return (_WITH_GRADIENT if torch.is_grad_enabled() else _WITHOUT)["backward_bias"](dy)
+
+
+def _keep(ctx, tensors, numbers):
     ctx.save_for_backward(*tensors)
-    ctx.numbers = numbers
+    ctx.numbers = tuple(map(tuple, numbers))
 
 
 def forward_context(ctx, inputs, output):
     x, weight, bias, stride, padding, dilation, activation = inputs
-    _keep_tensors(ctx, (x, weight, bias if activation else None), (stride, padding, dilation))
+    _keep(ctx, (x, weight, bias if activation else None), (stride, padding, dilation))
     ctx.activation = activation
 
 
@@ -119,33 +152,33 @@ def forward_gradient(ctx, dy):
     x, weight, bias = ctx.saved_tensors
     if ctx.activation:
         # The sum before the activation was never stored: it is computed again.
-        dy = _ACTIVATIONS[ctx.activation][2](dy, _operator("forward")(x, weight, bias, *ctx.numbers))
-    return (_operator("backward_data")(dy, x, weight, *ctx.numbers) if ctx.needs_input_grad[0] else None,
-            _operator("backward_filter")(dy, x, weight, *ctx.numbers) if ctx.needs_input_grad[1] else None,
-            _operator("backward_bias")(dy) if ctx.needs_input_grad[2] else None, None, None, None, None)
+        dy = _ACTIVATIONS[ctx.activation][2](dy, _call("forward", (x, weight, bias), ctx.numbers))
+    return (_call("backward_data", (dy, x, weight), ctx.numbers) if ctx.needs_input_grad[0] else None,
+            _call("backward_filter", (dy, x, weight), ctx.numbers) if ctx.needs_input_grad[1] else None,
+            _sum_of(dy) if ctx.needs_input_grad[2] else None, None, None, None, None)
 
 
 def _data_context(ctx, inputs, output):
     dy, _, weight, *numbers = inputs
-    _keep_tensors(ctx, (dy, weight), numbers)
+    _keep(ctx, (dy, weight), numbers)
 
 
 def _data_gradient(ctx, ddx):
     dy, weight = ctx.saved_tensors
-    return (_operator("forward")(ddx, weight, None, *ctx.numbers) if ctx.needs_input_grad[0] else None, None,
-            _operator("backward_filter")(dy, ddx, weight, *ctx.numbers) if ctx.needs_input_grad[2] else None,
+    return (_call("forward", (ddx, weight, None), ctx.numbers) if ctx.needs_input_grad[0] else None, None,
+            _call("backward_filter", (dy, ddx, weight), ctx.numbers) if ctx.needs_input_grad[2] else None,
             None, None, None)
 
 
 def _filter_context(ctx, inputs, output):
     dy, x, _, *numbers = inputs
-    _keep_tensors(ctx, (dy, x), numbers)
+    _keep(ctx, (dy, x), numbers)
 
 
 def _filter_gradient(ctx, ddfilter):
     dy, x = ctx.saved_tensors
-    return (_operator("forward")(x, ddfilter, None, *ctx.numbers) if ctx.needs_input_grad[0] else None,
-            _operator("backward_data")(dy, x, ddfilter, *ctx.numbers) if ctx.needs_input_grad[1] else None,
+    return (_call("forward", (x, ddfilter, None), ctx.numbers) if ctx.needs_input_grad[0] else None,
+            _call("backward_data", (dy, x, ddfilter), ctx.numbers) if ctx.needs_input_grad[1] else None,
             None, None, None, None)
 
 
@@ -220,6 +253,6 @@ _CPU_KERNELS = {"forward": _cpu_forward, "backward_data": _cpu_backward_data, "b
                 "backward_bias": lambda dy: dy.sum((0, 2, 3))}
 for _name, _kernel in _CPU_KERNELS.items():
     _lib.impl(_name, _kernel, "CPU")
-    _lib.impl("_" + _name, _kernel, "CPU")
+    _lib.impl("_" + _name, _of_packed(_kernel, _name), "CPU")
     for _key in ("AutogradCPU", "AutogradCUDA"):
         _lib.impl("_" + _name, torch.library.fallthrough_kernel, _key)
