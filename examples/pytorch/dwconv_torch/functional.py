@@ -47,24 +47,34 @@ def _is_transformed():
 def _surely_goes_to_dwconv(x, weight):
     """No fallback_reason, in the usual case, asked in the order that answers soonest."""
     return (x.is_cuda and x.is_contiguous() and x.dtype is weight.dtype and
-            _kernels.get((x.dtype, x.get_device()), False) and not torch.is_autocast_enabled("cuda") and
-            not _is_transformed())
+            _kernels.get((x.dtype, x.get_device()), False) and not _is_transformed())
 
 
-_quick_forward = ops.packed_forward._op  # without OpOverload's own frame
+# Without OpOverload's own frame.
+_quick_forward, _quick_data, _quick_filter, _quick_bias = (
+    getattr(torch.ops.dwconv, name).default._op
+    for name in ("_forward", "_backward_data", "_backward_filter", "_backward_bias"))
 
 
 class _Convolution(torch.autograd.Function):
     """The gradient that ops.py registers, on a shorter way there: the dispatcher is not asked twice."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, stride, padding, dilation):
-        ops.forward_context(ctx, (x, weight, bias, stride, padding, dilation, 0), None)
-        return _quick_forward(x, weight, bias, ops.pack(stride, padding, dilation))
+    def forward(ctx, x, weight, bias, packed):
+        ctx.save_for_backward(x, weight, None)
+        ctx.packed = packed
+        return _quick_forward(x, weight, bias, packed)
 
     @staticmethod
     def backward(ctx, dy):
-        return ops.forward_gradient(ctx, dy)[:6]
+        if torch.is_grad_enabled():
+            ctx.numbers, ctx.activation = ops.unpack(ctx.packed)[:3], 0
+            return *ops.forward_gradient(ctx, dy)[:3], None
+        x, weight, _ = ctx.saved_tensors
+        of_x, of_weight, of_bias, _ = ctx.needs_input_grad
+        return (_quick_data(dy, x, weight, ctx.packed) if of_x else None,
+                _quick_filter(dy, x, weight, ctx.packed) if of_weight else None,
+                _quick_bias(dy) if of_bias else None, None)
 
 
 def _wants_gradient(x, weight, bias):
@@ -74,15 +84,19 @@ def _wants_gradient(x, weight, bias):
 
 def convolve(x, weight, bias, stride, padding, dilation, activation=0):
     """Arguments as the operator takes them: 2, 4 and 2 numbers, and that of an activation."""
-    if torch.compiler.is_compiling() or not _surely_goes_to_dwconv(x, weight):
+    if torch.compiler.is_compiling():
         return _convolve_unusual(x, weight, bias, stride, padding, dilation, activation)
+    if torch.is_autocast_enabled("cuda") and x.is_cuda:
+        # Here rather than by the operator's rule: that is another way through Python.
+        dtype = torch.get_autocast_dtype("cuda")
+        x, weight, bias = (ops.lower_precision(tensor, dtype) for tensor in (x, weight, bias))
     packed = ops.pack(stride, padding, dilation, activation)
-    if packed is None:
+    if packed is None or not _surely_goes_to_dwconv(x, weight):
         return _convolve_unusual(x, weight, bias, stride, padding, dilation, activation)
     if not _wants_gradient(x, weight, bias):
         return _quick_forward(x, weight, bias, packed)
     # Storing what comes before the activation is cheaper than computing it again.
-    y = _Convolution.apply(x, weight, bias, stride, padding, dilation)
+    y = _Convolution.apply(x, weight, bias, ops.pack(stride, padding, dilation))
     return ops.activate(y, activation) if activation else y
 
 
