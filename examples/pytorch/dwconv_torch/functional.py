@@ -17,6 +17,21 @@ def _has_kernels(dtype, device):
     return _kernels[key]
 
 
+def _is_channels_last(x):
+    return not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+
+
+def _worth_two_copies(x, weight):
+    """Whether dwconv is faster for a channels_last input although input and output are copied to the other layout.
+
+    Measured on an H200, docs/pytorch.md: ATen's channels_last kernels are slow for filters of many taps, and for
+    multipliers, and in float32 for the gradient of a 7x7 filter.
+    """
+    taps = weight.shape[2] * weight.shape[3]
+    many = 49 if x.dtype == torch.float32 and torch.is_grad_enabled() and weight.requires_grad else 100
+    return taps >= many or weight.shape[0] != x.shape[1]
+
+
 def fallback_reason(x, weight) -> str | None:
     """Why a call on these tensors goes to ATen's convolution; None where it goes to dwconv."""
     if not x.is_cuda:
@@ -35,8 +50,8 @@ def fallback_reason(x, weight) -> str | None:
         dtype = x.dtype
     if not _has_kernels(dtype, x.get_device()):
         return f"this build has no kernels for {dtype} on {torch.cuda.get_device_name(x.device)}"
-    if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
-        return "the input is channels_last, where ATen's kernels are the faster ones so far"
+    if _is_channels_last(x) and not _worth_two_copies(x, weight):
+        return "the input is channels_last, where ATen's kernels are the faster ones for this filter so far"
     return None
 
 
@@ -67,6 +82,8 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, dy):
+        if not dy.is_contiguous() and ctx.saved_tensors[0].is_contiguous():
+            dy = dy.contiguous()  # once for all operators
         if torch.is_grad_enabled():
             ctx.numbers, ctx.activation = ops.unpack(ctx.packed)[:3], 0
             return *ops.forward_gradient(ctx, dy)[:3], None
@@ -75,6 +92,18 @@ class _Convolution(torch.autograd.Function):
         return (_quick_data(dy, x, weight, ctx.packed) if of_x else None,
                 _quick_filter(dy, x, weight, ctx.packed) if of_weight else None,
                 _quick_bias(dy) if of_bias else None, None)
+
+
+class _ToContiguous(torch.autograd.Function):
+    """x.contiguous(), with a gradient that is channels_last as x is."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.contiguous()
+
+    @staticmethod
+    def backward(ctx, dx):
+        return dx.contiguous(memory_format=torch.channels_last)
 
 
 def _wants_gradient(x, weight, bias):
@@ -104,6 +133,10 @@ def _convolve_unusual(x, weight, bias, stride, padding, dilation, activation):
     """The same where it is traced, or not sure to go to dwconv."""
     if fallback_reason(x, weight) is not None:
         return ops.aten_forward(x, weight, bias, stride, padding, dilation, activation)
+    if _is_channels_last(x):
+        x = x.contiguous() if torch.compiler.is_compiling() else _ToContiguous.apply(x)
+        y = convolve(x, weight, bias, stride, padding, dilation, activation)
+        return y.contiguous(memory_format=torch.channels_last)
     if activation and _wants_gradient(x, weight, bias):
         return ops.activate(ops.forward(x, weight, bias, stride, padding, dilation), activation)
     return ops.forward(x, weight, bias, stride, padding, dilation, activation)
@@ -137,8 +170,10 @@ def _numbers(stride, padding, dilation, taps):
 def _numbers_of(weight, stride, padding, dilation):
     """Strides, paddings and dilations as the operator takes them."""
     taps = tuple(weight.shape[2:]) if padding == "same" else None
-    as_key = [tuple(value) if isinstance(value, list) else value for value in (stride, padding, dilation)]
-    return _numbers(*as_key, taps)
+    try:
+        return _numbers(stride, padding, dilation, taps)
+    except TypeError:  # lists
+        return _numbers(*(tuple(value) if isinstance(value, list) else value for value in (stride, padding, dilation)), taps)
 
 
 def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, activation="none"):
@@ -159,4 +194,5 @@ def describe(x, weight, stride=1, padding=0, dilation=1) -> str:
     reason = fallback_reason(x, weight)
     if reason is not None:
         return f"ATen: {reason}"
+    x = x.contiguous() if _is_channels_last(x) else x
     return torch.ops.dwconv.describe(x, weight, *_numbers_of(weight, stride, padding, dilation))

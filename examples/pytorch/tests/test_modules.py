@@ -176,12 +176,24 @@ def test_reasons_on_a_device(cuda):
     assert layer.fallback_reason(x[:, :, ::2, ::2]) is None
 
 
-def test_channels_last_keeps_its_strides_and_results(cuda):
-    ours, theirs = both(ARGUMENTS[0], cuda)
-    x = torch.randn(4, 8, 20, 24, device=cuda).to(memory_format=torch.channels_last)
-    y, expected = ours(x), theirs(x)
-    assert y.stride() == expected.stride()
-    close(y, expected)
+@pytest.mark.parametrize("arguments, goes", [
+    (ARGUMENTS[0], False), (dict(in_channels=8, out_channels=16, kernel_size=3), True),
+    (dict(in_channels=8, out_channels=8, kernel_size=13, padding="same"), True),
+    (dict(in_channels=8, out_channels=8, kernel_size=7, padding=3), True)])
+def test_channels_last_keeps_its_strides_and_results(arguments, goes, cuda):
+    ours, theirs = both(arguments, cuda)
+    tensors = [torch.randn(4, 8, 20, 24, device=cuda).to(memory_format=torch.channels_last) for _ in range(2)]
+    tensors[1].copy_(tensors[0])
+    assert (ours.fallback_reason(tensors[0]) is None) == goes
+    results = []
+    for layer, x in zip((ours, theirs), tensors):
+        y = layer(x.requires_grad_())
+        assert y.is_contiguous(memory_format=torch.channels_last)
+        dx, dweight = torch.autograd.grad(y, (x, layer.weight), torch.ones_like(y), create_graph=True)
+        assert dx.is_contiguous(memory_format=torch.channels_last)
+        results.append([y, dx, dweight, *torch.autograd.grad(dx.square().sum() + dweight.square().sum(), (x, layer.weight))])
+    for our, their in zip(*results):
+        close(our / their.abs().max(), their / their.abs().max())
 
 
 def test_function_transforms_are_atens(device):
