@@ -42,10 +42,11 @@ def large_kernel_stack():
 
 def make(name):
     torch.manual_seed(0)
-    if name == "large_kernel_stack":
-        return large_kernel_stack().cuda()
-    import timm
-    return timm.create_model(name, pretrained=False).cuda()
+    with torch.device("cuda"):
+        if name == "large_kernel_stack":
+            return large_kernel_stack()
+        import timm
+        return timm.create_model(name, pretrained=False)
 
 
 NAMES = ["convnext_tiny", "mobilenetv3_large_100", "efficientnet_b0", "large_kernel_stack"]
@@ -82,7 +83,7 @@ def seconds(call, least):
     return elapsed / last
 
 
-def images_per_second(calls, batch, least, rounds=3):
+def images_per_second(calls, batch, least, rounds=2):
     """The best of some rounds for each call, taking turns: other load on the machine only ever slows them."""
     best = [min(times) for times in zip(*([seconds(call, least) for call in calls] for _ in range(rounds)))]
     return [batch / time for time in best]
@@ -106,27 +107,29 @@ def measure(name, dtype, batch, least):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=256, help="large, or the CPU is what is measured")
-    parser.add_argument("--seconds", type=float, default=0.2, help="at least this long for each number, thrice")
+    parser.add_argument("--seconds", type=float, default=0.2, help="at least this long for each number, twice")
     parser.add_argument("--only", nargs="*", default=NAMES, choices=NAMES)
     parser.add_argument("--csv")
     options = parser.parse_args()
-    rows = []
+    columns = ["model", "dtype", "swapped", "inference_before", "inference_after", "training_before", "training_after",
+               "difference"]
+    file = open(options.csv, "w", newline="", buffering=1) if options.csv else contextlib.nullcontext()
+    with file:
+        measure_all(options, csv.writer(file).writerow if options.csv else lambda row: None, columns)
+
+
+def measure_all(options, write, columns):
+    write(columns)
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, batch {options.batch}, images a second")
     for name in options.only:
         for dtype in ("float32", "bfloat16"):
             row = measure(name, dtype, options.batch, options.seconds)
-            rows.append([name, dtype, *row])
+            write([name, dtype, *row])
             count, before, after, slow, quick, difference = row
             print(f"{name} {dtype}: {count} layers swapped; inference {before:.0f} -> {after:.0f} "
                   f"({after / before:.2f}x), training {slow:.0f} -> {quick:.0f} ({quick / slow:.2f}x), "
                   f"outputs differ by {difference:.1e} of their norm", flush=True)
             torch.cuda.empty_cache()
-    if options.csv:
-        with open(options.csv, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["model", "dtype", "swapped", "inference_before", "inference_after", "training_before",
-                             "training_after", "difference"])
-            writer.writerows(rows)
 
 
 if __name__ == "__main__":
