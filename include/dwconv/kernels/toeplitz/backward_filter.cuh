@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <dwconv/device/architecture.cuh>
+#include <dwconv/device/shared_memory.cuh>
+#include <dwconv/kernels/toeplitz/gradient_stage.cuh>
+#include <dwconv/kernels/toeplitz/gradient_sums.cuh>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// One compiled kernel.
+///
+/// @tparam Rows   Filter rows of a warp, at most.
+/// @tparam Halves Blocks of x beside each block of dy.
+template <half_element T, int Rows, int Halves, mover Mover = mover::newest>
+struct toeplitz_gradient_config {
+  using element_type         = T;
+  using params               = toeplitz_gradient_params<T>;
+  using sums                 = gradient_sums<T, Rows, Halves>;
+  using lanes                = gradient_lanes<T, Halves>;
+  static constexpr int rows   = Rows;
+  static constexpr int halves = Halves;
+  static constexpr mover how  = Mover;
+  /// As many as the compiler manages without spilling.
+  static constexpr int blocks = Rows * Halves <= 21 ? 4 : 3;
+};
+
+/// Multiplies a chunk that lies in an area.
+template <typename Config>
+__device__ void multiply_chunk(typename Config::sums& sums, typename Config::lanes& lanes,
+                               gradient_chunk const& c)
+{
+#pragma unroll 1
+  for (int step = 0; step < c.lead; ++step) { sums.lead(lanes, step < c.dy_rows); }
+#pragma unroll 1
+  for (int step = c.lead; step < c.steps; ++step) { sums.step(lanes, step < c.dy_rows); }
+  if (c.last) { sums.finish(); }
+}
+
+/// Adds up the diagonals, each a tap, and leaves them in the workspace.
+template <typename Config>
+__device__ void store_taps(typename Config::params const& p, gradient_item const& item,
+                           float const* sums)
+{
+  std::int64_t const filter_size = static_cast<std::int64_t>(p.filter_height) * p.filter_width;
+  float* const to =
+    p.partial + (static_cast<std::int64_t>(item.split) * p.dy.channels + item.channel) * filter_size;
+  int const taps = item.tap_rows * p.policy.tap_columns;
+  for (int i = lane_index(); i < taps; i += warp_lanes) {
+    int const row    = p.tap_columns.quotient(i);
+    int const column = i - row * p.policy.tap_columns;
+    if (column >= item.tap_columns) { continue; }
+    int const first = column - item.pad_left - gradient_block * item.first_block;
+    float sum       = 0;
+#pragma unroll
+    for (int j = 0; j < gradient_block; ++j) {
+      int const of_x = first + j;
+      if (of_x >= 0 && of_x < Config::halves * gradient_block) {
+        sum += sums[(row * Config::halves * gradient_block + of_x) * gradient_block + j];
+      }
+    }
+    to[(item.tap_row + row) * p.filter_width + (item.tap_column + column)] = sum;
+  }
+}
+
+/// A warp's part of shared memory, and the chunks on their way to it.
+template <typename Config, mover How>
+class gradient_ring {
+ public:
+  using T = typename Config::element_type;
+
+  __device__ gradient_ring(typename Config::params const& p, int warp)
+    : p_{p},
+      notes_{*reinterpret_cast<gradient_notes*>(dynamic_shared_memory<unsigned char>() +
+                                                warp_index() * p.warp_bytes)}
+  {
+    gradient_item const item = gradient_item::of(p, warp);
+    if (lane_index() == 0) {
+      for (auto& z : notes_.zeros) { z = 0; }
+      notes_.item  = item;
+      notes_.ahead = gradient_walk<T>{p, item}.place();
+    }
+    load().prepare();
+  }
+
+  /// Areas that chunks are copied to. Where rows have to be laid out anew, that takes the last one.
+  [[nodiscard]] __device__ int depth() const
+  {
+    return p_.aligned ? gradient_layout::areas : gradient_layout::areas - 1;
+  }
+
+  /// Starts the next chunk, if there is one, on its way into an area that no lane reads any more.
+  __device__ void fetch(int index)
+  {
+    gradient_walk<T> walk{p_, notes_.item, notes_.ahead};
+    gradient_chunk chunk{};
+    if (walk.done()) {
+      load().skip();
+    } else {
+      chunk = walk.chunk();
+      load().start(index, area(index), notes_.item, chunk);
+      walk.next();
+    }
+    warp_sync();
+    if (lane_index() == 0) {
+      notes_.ahead         = walk.place();
+      notes_.chunks[index] = chunk;
+    }
+  }
+
+  /// Waits for the chunk of an area; one without steps is none.
+  [[nodiscard]] __device__ gradient_chunk const& wait(int index, unsigned phase)
+  {
+    warp_sync();
+    if (notes_.chunks[index].steps > 0) { load().wait(index, phase, depth() - 1); }
+    return notes_.chunks[index];
+  }
+
+  /// Lays a chunk out in the last area.
+  __device__ void lay_out(int index)
+  {
+    auto const from = gradient_sources<T>::of(p_, notes_.item, notes_.chunks[index]);
+    lay_out_rows(from.x, p_.x, p_.policy.whole_rows, area(index), area(depth()));
+    lay_out_rows(from.dy, p_.dy, p_.policy.whole_rows, area(index), area(depth()));
+    warp_sync();
+  }
+
+  /// Where the lanes read in the unit of a chunk.
+  __device__ void place(typename Config::lanes& lanes, gradient_chunk const& c) const
+  {
+    lanes.place(p_, notes_.item, c,
+                gradient_sources<T>::first_x_block(p_, notes_.item, c.block),
+                offset(reinterpret_cast<unsigned char const*>(notes_.zeros)));
+  }
+
+  [[nodiscard]] __device__ unsigned char* area(int index) const
+  {
+    return reinterpret_cast<unsigned char*>(&notes_) +
+           (gradient_layout::staged + index * p_.area_bytes);
+  }
+  /// Bytes from the begin of the block's shared memory.
+  [[nodiscard]] static __device__ int offset(unsigned char const* at)
+  {
+    return static_cast<int>(at - dynamic_shared_memory<unsigned char>());
+  }
+  [[nodiscard]] __device__ gradient_item const& item() const { return notes_.item; }
+
+ private:
+  [[nodiscard]] __device__ gradient_load<T, How> load() const
+  {
+    return {p_, reinterpret_cast<transaction_barrier*>(notes_.landed)};
+  }
+
+  typename Config::params const& p_;
+  gradient_notes& notes_;
+};
+
+/// The first pass of the gradient of the filter. Warps do not know of each other: each sums some
+/// taps of one filter over its units, which pass through its own part of shared memory.
+template <typename Config>
+__global__ void __launch_bounds__(gradient_threads, Config::blocks)
+  toeplitz_gradient_kernel(typename Config::params const p)
+{
+  constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
+  int const warp = static_cast<int>(blockIdx.x) * (gradient_threads / warp_lanes) + warp_index();
+  if (warp >= p.items * p.policy.splits) { return; }
+  gradient_ring<Config, how> ring{p, warp};
+  for (int i = 0; i < ring.depth(); ++i) { ring.fetch(i); }
+
+  typename Config::sums sums{};
+  typename Config::lanes lanes{};
+  int index      = 0;
+  unsigned phase = 0;
+  while (true) {
+    gradient_chunk const chunk = ring.wait(index, phase);
+    if (chunk.steps == 0) { break; }
+    if (chunk.first) { ring.place(lanes, chunk); }
+    if (p.aligned) {
+      lanes.begin(ring.offset(ring.area(index)));
+    } else {
+      ring.lay_out(index);
+      ring.fetch(index);
+      lanes.begin(ring.offset(ring.area(ring.depth())));
+    }
+    multiply_chunk<Config>(sums, lanes, chunk);
+    warp_sync();
+    if (p.aligned) { ring.fetch(index); }
+    if (++index == ring.depth()) {
+      index = 0;
+      ++phase;
+    }
+  }
+  auto* const kept = reinterpret_cast<float*>(ring.area(0));
+  sums.store(kept);
+  warp_sync();
+  store_taps<Config>(p, ring.item(), kept);
+}
+
+DWCONV_ABI_NAMESPACE_END
