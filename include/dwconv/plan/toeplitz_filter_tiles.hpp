@@ -123,19 +123,21 @@ constexpr void choose_units(conv2d_problem const& p, aims const& aim, std::int64
   }
 }
 
-constexpr void choose_steps(conv2d_problem const& p, aims const& aim, device_facts const& device,
+constexpr void choose_steps(conv2d_problem const& p, aims const& aim,
                             toeplitz_gradient_policy& policy) noexcept
 {
-  std::int64_t const most = std::min<std::int64_t>(policy.strip + policy.tap_rows - 1,
+  std::int64_t const walk = std::min<std::int64_t>(policy.strip + policy.tap_rows - 1,
                                                    p.input.height + p.pad.top);
+  std::int64_t const most = policy.whole_rows
+                              ? walk
+                              : std::min<std::int64_t>(walk, gradient_runs_most);
   auto const bytes = [&](int steps) {
     policy.steps = steps;
     return gradient_layout{p, policy}.area_bytes;
   };
   int steps = 1;
   while (steps < most && bytes(steps + 1) <= aim.area_bytes) { ++steps; }
-  policy.steps = static_cast<int>(divide_up(most, divide_up(most, steps)));
-  static_cast<void>(device);
+  policy.steps = static_cast<int>(divide_up(walk, divide_up(walk, steps)));
 }
 
 constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
@@ -163,7 +165,7 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
     std::int64_t{aim.warps} * std::max(device.multiprocessors, 1);
   choose_taps(p, policy);
   choose_units(p, aim, wanted_warps, policy);
-  choose_steps(p, aim, device, policy);
+  choose_steps(p, aim, policy);
   choose_splits(p, wanted_warps, policy);
   return policy;
 }

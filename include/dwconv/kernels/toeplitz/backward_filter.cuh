@@ -121,9 +121,11 @@ class gradient_ring {
   /// Lays a chunk out in the last area.
   __device__ void lay_out(int index)
   {
-    auto const from = gradient_sources<T>::of(p_, notes_.item, notes_.chunks[index]);
-    lay_out_rows(from.x, p_.x, p_.policy.whole_rows, area(index), area(depth()));
-    lay_out_rows(from.dy, p_.dy, p_.policy.whole_rows, area(index), area(depth()));
+    auto const& chunk = notes_.chunks[index];
+    lay_out_rows(gradient_runs_of(p_, notes_.item, chunk, true), p_.x, p_.policy.whole_rows,
+                 area(index), area(depth()));
+    lay_out_rows(gradient_runs_of(p_, notes_.item, chunk, false), p_.dy, p_.policy.whole_rows,
+                 area(index), area(depth()));
     warp_sync();
   }
 
@@ -131,7 +133,7 @@ class gradient_ring {
   __device__ void place(typename Config::lanes& lanes, gradient_chunk const& c) const
   {
     lanes.place(p_, notes_.item, c,
-                gradient_sources<T>::first_x_block(p_, notes_.item, c.block),
+                first_staged_block(p_, notes_.item, c.block),
                 offset(reinterpret_cast<unsigned char const*>(notes_.zeros)));
   }
 

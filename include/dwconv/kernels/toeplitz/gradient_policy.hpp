@@ -15,6 +15,9 @@ inline constexpr int gradient_block = 8;
 /// Blocks that are summed over at once: the depth of a matrix product.
 inline constexpr int gradient_slots = 16;
 
+/// Most runs of one tensor in a chunk: a warp's lanes start the copies of both tensors.
+inline constexpr int gradient_runs_most = 16;
+
 /// Threads of a block of the kernel: its warps share nothing but the multiprocessor.
 inline constexpr int gradient_threads = 128;
 

@@ -55,33 +55,30 @@ struct gradient_runs {
   }
 };
 
-/// The runs of both tensors.
+/// The first block of x that is staged with block `block` of dy.
 template <typename T>
-struct gradient_sources {
-  gradient_runs<T> x;
-  gradient_runs<T> dy;
+[[nodiscard]] __device__ int first_staged_block(toeplitz_gradient_params<T> const& p,
+                                                gradient_item const& item, int block)
+{
+  return p.policy.whole_rows ? 0 : min(max(block + item.first_block, 0), p.x.blocks);
+}
 
-  [[nodiscard]] static __device__ gradient_sources of(toeplitz_gradient_params<T> const& p,
-                                                      gradient_item const& item,
-                                                      gradient_chunk const& c)
-  {
-    bool const whole = p.policy.whole_rows;
-    int const block  = first_x_block(p, item, c.block);
-    int const end    = whole ? p.x.blocks
-                             : min(p.x.blocks, c.block + item.first_block +
-                                                 (p.policy.blocks + p.policy.halves - 1));
-    return {gradient_runs<T>::of(p.x, whole, item.input, c, c.x_row, c.x_rows, block, end - block),
-            gradient_runs<T>::of(p.dy, whole, item.channel, c, c.dy_row, c.dy_rows, c.block,
-                                 min(p.policy.blocks, p.dy.blocks - c.block))};
-  }
-
-  /// The first block of x that is staged with block `block` of dy.
-  [[nodiscard]] static __device__ int first_x_block(toeplitz_gradient_params<T> const& p,
-                                                    gradient_item const& item, int block)
-  {
-    return p.policy.whole_rows ? 0 : min(max(block + item.first_block, 0), p.x.blocks);
-  }
-};
+/// The runs of one of the tensors.
+template <typename T>
+[[nodiscard]] __device__ gradient_runs<T> gradient_runs_of(toeplitz_gradient_params<T> const& p,
+                                                           gradient_item const& item,
+                                                           gradient_chunk const& c, bool of_x)
+{
+  bool const whole  = p.policy.whole_rows;
+  int const x_block = first_staged_block(p, item, c.block);
+  int const x_end   = c.block + item.first_block + (p.policy.blocks + p.policy.halves - 1);
+  int const block   = of_x ? x_block : c.block;
+  int const all     = of_x ? p.x.blocks : p.dy.blocks;
+  int const end     = whole ? all : min(all, of_x ? x_end : c.block + p.policy.blocks);
+  return gradient_runs<T>::of(of_x ? p.x : p.dy, whole, of_x ? item.input : item.channel, c,
+                              of_x ? c.x_row : c.dy_row, of_x ? c.x_rows : c.dy_rows, block,
+                              end - block);
+}
 
 /// Brings chunks into a warp's own areas of shared memory, several on their way at a time.
 template <typename T, mover How>
@@ -108,12 +105,11 @@ class gradient_load {
   __device__ void start(int index, unsigned char* area, gradient_item const& item,
                         gradient_chunk const& c)
   {
-    auto const from = gradient_sources<T>::of(p_, item, c);
     if constexpr (How == mover::bulk) {
-      start_bulk(landed_[index], area, from);
+      start_bulk(landed_[index], area, item, c);
     } else {
-      share_out(from.x, p_.x, area);
-      share_out(from.dy, p_.dy, area);
+      share_out(gradient_runs_of(p_, item, c, true), p_.x, area);
+      share_out(gradient_runs_of(p_, item, c, false), p_.dy, area);
       if constexpr (How == mover::async) { async_commit(); }
     }
   }
@@ -154,38 +150,28 @@ class gradient_load {
            from.past(run);
   }
 
-  /// A run a lane.
+  /// A run a lane: first those of x, in the first half of the warp, then those of dy.
   __device__ void start_bulk(transaction_barrier& landed, unsigned char* area,
-                             gradient_sources<T> const& from)
+                             gradient_item const& item, gradient_chunk const& c)
   {
-    int const total = from.x.runs + from.dy.runs;
-    unsigned bytes  = 0;
-    auto const each = [&](auto const& act) {
-#pragma unroll 1
-      for (int r = lane_index(); r < total; r += warp_lanes) {
-        bool const of_x      = r < from.x.runs;
-        auto const& t        = of_x ? p_.x : p_.dy;
-        auto const& runs     = of_x ? from.x : from.dy;
-        int const run        = of_x ? r : r - from.x.runs;
-        T const* const begin = runs.first + run * runs.stride;
-        act(place(t, runs, area, run), begin, runs.count, cut_of(t, begin, runs.count));
-      }
-    };
-    each([&](T* to, T const* run, int count, run_cut cut) {
-      if (cut.has_pieces()) { bytes += static_cast<unsigned>(cut.last - cut.first); }
-      copy_ends(to, run, count, cut, 0, 1);
-    });
-    unsigned const all = warp_sum(bytes) * static_cast<unsigned>(sizeof(T));
+    int const run   = lane_index() % gradient_runs_most;
+    bool const of_x = lane_index() < gradient_runs_most;
+    auto const& t   = of_x ? p_.x : p_.dy;
+    auto const from = gradient_runs_of(p_, item, c, of_x);
+    bool const here = run < from.runs;
+    T const* begin  = from.first + (here ? run : 0) * from.stride;
+    T* const to     = place(t, from, area, run);
+    run_cut const cut = here ? cut_of(t, begin, from.count) : run_cut{};
+    if (here) { copy_ends(to, begin, from.count, cut, 0, 1); }
+    unsigned const bytes =
+      cut.has_pieces()
+        ? static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T))
+        : 0;
+    unsigned const all = warp_sum(bytes);
     warp_sync();
     if (lane_index() == 0) { landed.arrive_and_expect(all); }
     warp_sync();
-    each([&](T* to, T const* run, int, run_cut cut) {
-      if (cut.has_pieces()) {
-        bulk_load(to + cut.first, run + cut.first,
-                  static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T)),
-                  landed);
-      }
-    });
+    if (bytes > 0) { bulk_load(to + cut.first, begin + cut.first, bytes, landed); }
   }
 
   /// Pieces of each run in turn, shared out among the lanes.
