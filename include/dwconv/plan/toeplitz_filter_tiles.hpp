@@ -123,20 +123,25 @@ constexpr void choose_units(conv2d_problem const& p, aims const& aim, std::int64
   }
 }
 
+/// Few chunks, of as many steps as an area holds; those counts of steps that take the least room
+/// for each.
 constexpr void choose_steps(conv2d_problem const& p, aims const& aim,
                             toeplitz_gradient_policy& policy) noexcept
 {
   std::int64_t const walk = std::min<std::int64_t>(policy.strip + policy.tap_rows - 1,
                                                    p.input.height + p.pad.top);
-  std::int64_t const most = policy.whole_rows
-                              ? walk
-                              : std::min<std::int64_t>(walk, gradient_runs_most);
-  auto const bytes = [&](int steps) {
-    policy.steps = steps;
-    return gradient_layout{p, policy}.area_bytes;
+  std::int64_t const most = std::min<std::int64_t>(
+    walk, policy.whole_rows ? gradient_steps_most : gradient_runs_most);
+  policy.steps    = 1;
+  auto const fits = [&](int steps) {
+    toeplitz_gradient_policy with = policy;
+    with.steps                    = steps;
+    return gradient_layout{p, with}.area_bytes <= aim.area_bytes;
   };
   int steps = 1;
-  while (steps < most && bytes(steps + 1) <= aim.area_bytes) { ++steps; }
+  for (int s = 2; s <= most; ++s) {
+    if (fits(s)) { steps = s; }
+  }
   policy.steps = static_cast<int>(divide_up(walk, divide_up(walk, steps)));
 }
 

@@ -30,13 +30,22 @@ struct toeplitz_gradient_config {
 /// Multiplies a chunk that lies in an area.
 template <typename Config>
 __device__ void multiply_chunk(typename Config::sums& sums, typename Config::lanes& lanes,
-                               gradient_chunk const& c)
+                               gradient_note const& c)
 {
+  int const dy_rows = c.dy_rows();
+  int step          = 0;
 #pragma unroll 1
-  for (int step = 0; step < c.lead; ++step) { sums.lead(lanes, step < c.dy_rows); }
+  for (; step < c.lead(); ++step) { sums.lead(lanes, step < dy_rows); }
+  // As many at a time as rows of dy are kept: then none of them moves.
+  constexpr int round = Config::sums::kept;
 #pragma unroll 1
-  for (int step = c.lead; step < c.steps; ++step) { sums.step(lanes, step < c.dy_rows); }
-  if (c.last) { sums.finish(); }
+  for (; step + round <= dy_rows; step += round) {
+#pragma unroll
+    for (int i = 0; i < round; ++i) { sums.step(lanes, true); }
+  }
+#pragma unroll 1
+  for (; step < c.steps(); ++step) { sums.step(lanes, step < dy_rows); }
+  if (c.last()) { sums.finish(); }
 }
 
 /// Adds up the diagonals, each a tap, and leaves them in the workspace.
@@ -46,7 +55,7 @@ __device__ void store_taps(typename Config::params const& p, gradient_item const
 {
   std::int64_t const filter_size = static_cast<std::int64_t>(p.filter_height) * p.filter_width;
   float* const to =
-    p.partial + (static_cast<std::int64_t>(item.split) * p.dy.channels + item.channel) * filter_size;
+    p.partial + (static_cast<std::int64_t>(item.split) * p.filters + item.channel) * filter_size;
   int const taps = item.tap_rows * p.policy.tap_columns;
   for (int i = lane_index(); i < taps; i += warp_lanes) {
     int const row    = p.tap_columns.quotient(i);
@@ -74,7 +83,8 @@ class gradient_ring {
   __device__ gradient_ring(typename Config::params const& p, int warp)
     : p_{p},
       notes_{*reinterpret_cast<gradient_notes*>(dynamic_shared_memory<unsigned char>() +
-                                                warp_index() * p.warp_bytes)}
+                                                (p.table_bytes + warp_index() * p.warp_bytes))},
+      load_{p, reinterpret_cast<transaction_barrier*>(notes_.landed)}
   {
     gradient_item const item = gradient_item::of(p, warp);
     if (lane_index() == 0) {
@@ -82,10 +92,10 @@ class gradient_ring {
       notes_.item  = item;
       notes_.ahead = gradient_walk<T>{p, item}.place();
     }
-    load().prepare();
+    load_.prepare();
   }
 
-  /// Areas that chunks are copied to. Where rows have to be laid out anew, that takes the last one.
+  /// Areas that chunks are copied to. Where rows have to be laid out, that takes the last one.
   [[nodiscard]] __device__ int depth() const
   {
     return p_.aligned ? gradient_layout::areas : gradient_layout::areas - 1;
@@ -95,46 +105,46 @@ class gradient_ring {
   __device__ void fetch(int index)
   {
     gradient_walk<T> walk{p_, notes_.item, notes_.ahead};
-    gradient_chunk chunk{};
+    gradient_note note{};
     if (walk.done()) {
-      load().skip();
+      load_.skip();
     } else {
-      chunk = walk.chunk();
-      load().start(index, area(index), notes_.item, chunk);
+      gradient_chunk const chunk = walk.chunk();
+      unsigned const past        = load_.start(index, area(index), notes_.item, chunk);
+      note = gradient_note::of(chunk, shuffle(past, 0), shuffle(past, gradient_runs_most));
       walk.next();
     }
     warp_sync();
     if (lane_index() == 0) {
       notes_.ahead         = walk.place();
-      notes_.chunks[index] = chunk;
+      notes_.chunks[index] = note;
     }
   }
 
   /// Waits for the chunk of an area; one without steps is none.
-  [[nodiscard]] __device__ gradient_chunk const& wait(int index, unsigned phase)
+  [[nodiscard]] __device__ gradient_note wait(int index, unsigned phase)
   {
     warp_sync();
-    if (notes_.chunks[index].steps > 0) { load().wait(index, phase, depth() - 1); }
-    return notes_.chunks[index];
+    gradient_note const note = notes_.chunks[index];
+    if (note.steps() > 0) { load_.wait(index, phase, depth() - 1); }
+    return note;
   }
 
   /// Lays a chunk out in the last area.
-  __device__ void lay_out(int index)
+  __device__ void lay_out(int index, gradient_note const& c)
   {
-    auto const& chunk = notes_.chunks[index];
-    lay_out_rows(gradient_runs_of(p_, notes_.item, chunk, true), p_.x, p_.policy.whole_rows,
-                 area(index), area(depth()));
-    lay_out_rows(gradient_runs_of(p_, notes_.item, chunk, false), p_.dy, p_.policy.whole_rows,
-                 area(index), area(depth()));
+    auto const* const table = dynamic_shared_memory<gradient_entry>();
+    lay_out_rows(p_.x, table, c.images(), c.steps() - c.lead(),
+                 notes_.item.staged_block(p_, c.block), c.x_past(), area(index), area(depth()));
+    lay_out_rows(p_.dy, table, c.images(), c.dy_rows(), c.block, c.dy_past(), area(index),
+                 area(depth()));
     warp_sync();
   }
 
   /// Where the lanes read in the unit of a chunk.
-  __device__ void place(typename Config::lanes& lanes, gradient_chunk const& c) const
+  __device__ void place(typename Config::lanes& lanes, gradient_note const& c) const
   {
-    lanes.place(p_, notes_.item, c,
-                first_staged_block(p_, notes_.item, c.block),
-                offset(reinterpret_cast<unsigned char const*>(notes_.zeros)));
+    lanes.place(p_, notes_.item, c, offset(reinterpret_cast<unsigned char const*>(notes_.zeros)));
   }
 
   [[nodiscard]] __device__ unsigned char* area(int index) const
@@ -150,22 +160,23 @@ class gradient_ring {
   [[nodiscard]] __device__ gradient_item const& item() const { return notes_.item; }
 
  private:
-  [[nodiscard]] __device__ gradient_load<T, How> load() const
-  {
-    return {p_, reinterpret_cast<transaction_barrier*>(notes_.landed)};
-  }
-
   typename Config::params const& p_;
   gradient_notes& notes_;
+  gradient_load<T, How> load_;
 };
 
-/// The first pass of the gradient of the filter. Warps do not know of each other: each sums some
-/// taps of one filter over its units, which pass through its own part of shared memory.
+/// The first pass of the gradient of the filter. Warps share a table and nothing else: each sums
+/// some taps of one filter over its units, which pass through its own part of shared memory.
 template <typename Config>
 __global__ void __launch_bounds__(gradient_threads, Config::blocks)
   toeplitz_gradient_kernel(typename Config::params const p)
 {
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
+  if (!p.aligned) {
+    list_pieces(p, p.x, dynamic_shared_memory<gradient_entry>());
+    list_pieces(p, p.dy, dynamic_shared_memory<gradient_entry>());
+  }
+  block_sync();
   int const warp = static_cast<int>(blockIdx.x) * (gradient_threads / warp_lanes) + warp_index();
   if (warp >= p.items * p.policy.splits) { return; }
   gradient_ring<Config, how> ring{p, warp};
@@ -176,13 +187,13 @@ __global__ void __launch_bounds__(gradient_threads, Config::blocks)
   int index      = 0;
   unsigned phase = 0;
   while (true) {
-    gradient_chunk const chunk = ring.wait(index, phase);
-    if (chunk.steps == 0) { break; }
-    if (chunk.first) { ring.place(lanes, chunk); }
+    gradient_note const chunk = ring.wait(index, phase);
+    if (chunk.steps() == 0) { break; }
+    if (chunk.first()) { ring.place(lanes, chunk); }
     if (p.aligned) {
       lanes.begin(ring.offset(ring.area(index)));
     } else {
-      ring.lay_out(index);
+      ring.lay_out(index, chunk);
       ring.fetch(index);
       lanes.begin(ring.offset(ring.area(ring.depth())));
     }

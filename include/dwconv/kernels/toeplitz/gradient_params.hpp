@@ -13,15 +13,22 @@ namespace dwconv {
 template <typename T>
 struct gradient_tensor {
   T const* data;
-  std::int64_t elements;
+  T const* end;
+  std::int64_t image;  ///< Elements from one image to the next,
+  std::int64_t plane;  ///< and from one plane to the next.
   int height;
   int width;
-  int channels;
-  int blocks;      ///< Of a row of the plane.
-  int area_begin;  ///< Bytes from a chunk's area to this tensor's.
+  int blocks;        ///< Of a row of the plane.
+  int run_shift;     ///< Elements by which runs are further past a 16-byte boundary, each.
+  int entry;         ///< First one of the table,
+  int entries;       ///< so many of them for each image.
+  int copied;        ///< Bytes from a chunk's area to this tensor's, as copied,
+  int laid_out;      ///< and laid out.
+  int row_pitch;     ///< Bytes, where lanes read.
+  int image_pitch;
+  std::uint32_t tail[4];  ///< Of the words of a row's last piece, the bits that are in the plane.
   gradient_area area;
-  fast_divisor<std::int32_t> row_pieces;    ///< Pieces of a laid-out row,
-  fast_divisor<std::int32_t> image_pieces;  ///< and of an image's rows of a chunk.
+  fast_divisor<std::int32_t> by_entries;  ///< and of all images'.
 };
 
 /// Everything the toeplitz kernel of backward_filter is told, by value.
@@ -33,18 +40,21 @@ struct toeplitz_gradient_params {
   gradient_tensor<T> dy;
   float* partial;  ///< Of each split, a gradient of the filter.
   toeplitz_gradient_policy policy;
-  std::int64_t area_bytes;
-  std::int64_t warp_bytes;
+  int area_bytes;
+  int warp_bytes;
+  int table_bytes;
   divisor multiplier;
   divisor row_groups;     ///< Of taps, each a warp's,
   divisor column_groups;  ///< of a filter.
   divisor tap_columns;
+  divisor steps;          ///< Of a chunk.
   divisor block_columns;  ///< Blocks of a unit's row.
   divisor windows;        ///< Units along a row,
   divisor strips;         ///< down a plane,
   int units;              ///< and in all, of one channel.
   int items;              ///< Groups of taps, of all filters.
   divisor neighbours;     ///< Splits or items, whichever neighbouring warps have.
+  int filters;            ///< Channels of dy.
   int batch;
   int filter_height;
   int filter_width;
@@ -58,14 +68,19 @@ struct toeplitz_gradient_params {
   {
     extent2 const out = output_extent(p);
     gradient_layout const layout{p, policy};
-    x  = tensor(x_, p.batch, p.channels, p.input, layout.x);
-    dy = tensor(dy_, p.batch, p.output_channels(), out, layout.dy);
-    dy.area_begin = layout.x.pieces * copy_bytes;
-    area_bytes    = layout.area_bytes;
-    warp_bytes    = layout.warp_bytes;
+    aligned       = in_pieces(x_, p.input.width) && in_pieces(dy_, out.width);
+    x             = tensor(x_, p.batch, p.channels, p.input, layout.x);
+    dy            = tensor(dy_, p.batch, p.output_channels(), out, layout.dy);
+    dy.copied     = layout.x.copied * copy_bytes;
+    dy.laid_out   = layout.x.laid_out * copy_bytes;
+    dy.entry      = x.entries * policy.images;
+    area_bytes    = static_cast<int>(layout.area_bytes);
+    warp_bytes    = static_cast<int>(layout.warp_bytes);
+    table_bytes   = static_cast<int>(layout.table_bytes);
     row_groups    = parts(p.filter.height, policy.tap_rows);
     column_groups = parts(p.filter.width, policy.tap_columns);
     tap_columns   = of(policy.tap_columns);
+    steps         = of(policy.steps);
     block_columns = of(policy.blocks);
     windows       = parts(dy.blocks, policy.blocks);
     strips        = parts(out.height, policy.strip);
@@ -74,12 +89,12 @@ struct toeplitz_gradient_params {
     items         = static_cast<int>(p.output_channels() * row_groups.divisor() *
                              column_groups.divisor());
     neighbours    = of(policy.side_by_side ? policy.splits : items);
+    filters       = static_cast<int>(p.output_channels());
     batch         = static_cast<int>(p.batch);
     filter_height = static_cast<int>(p.filter.height);
     filter_width  = static_cast<int>(p.filter.width);
     pad_top       = static_cast<int>(p.pad.top);
     pad_left      = static_cast<int>(p.pad.left);
-    aligned       = in_pieces(x) && in_pieces(dy);
   }
 
  private:
@@ -91,24 +106,35 @@ struct toeplitz_gradient_params {
   {
     return of(geometry::divide_up(whole, part));
   }
-  [[nodiscard]] gradient_tensor<T> tensor(T const* data, std::int64_t batch_, std::int64_t channels,
+  [[nodiscard]] gradient_tensor<T> tensor(T const* data, std::int64_t images, std::int64_t channels,
                                           extent2 plane, gradient_area const& area) const
   {
-    return {.data         = data,
-            .elements     = batch_ * channels * plane.height * plane.width,
-            .height       = static_cast<int>(plane.height),
-            .width        = static_cast<int>(plane.width),
-            .channels     = static_cast<int>(channels),
-            .blocks       = parts(plane.width, gradient_block).divisor(),
-            .area_begin   = 0,
-            .area         = area,
-            .row_pieces   = of(area.blocks),
-            .image_pieces = of(std::int64_t{area.blocks} * policy.steps)};
+    gradient_tensor<T> t{};
+    t.data        = data;
+    t.end         = data + images * channels * plane.height * plane.width;
+    t.image       = channels * plane.height * plane.width;
+    t.plane       = plane.height * plane.width;
+    t.height      = static_cast<int>(plane.height);
+    t.width       = static_cast<int>(plane.width);
+    t.blocks      = parts(plane.width, gradient_block).divisor();
+    t.run_shift   = static_cast<int>((policy.whole_rows ? t.image : plane.width) % gradient_block);
+    t.entries     = policy.steps * area.blocks;
+    bool const as_copied = aligned;
+    int const row        = policy.whole_rows ? area.blocks : area.run_pitch;
+    t.row_pitch          = (as_copied ? row : area.row_pitch) * copy_bytes;
+    t.image_pitch        = (as_copied ? area.run_pitch : area.image_pitch) * copy_bytes;
+    t.area               = area;
+    t.by_entries         = of(t.entries);
+    int const filled     = t.width - (t.blocks - 1) * gradient_block;
+    for (int k = 0; k < 4; ++k) {
+      t.tail[k] = filled >= 2 * k + 2 ? ~0u : filled == 2 * k + 1 ? 0xffffu : 0u;
+    }
+    return t;
   }
-  [[nodiscard]] static bool in_pieces(gradient_tensor<T> const& t)
+  [[nodiscard]] static bool in_pieces(T const* data, std::int64_t width)
   {
-    return t.width % gradient_block == 0 &&
-           reinterpret_cast<std::uintptr_t>(t.data) % copy_bytes == 0;
+    return width % gradient_block == 0 &&
+           reinterpret_cast<std::uintptr_t>(data) % copy_bytes == 0;
   }
 };
 
@@ -124,6 +150,15 @@ struct gradient_item {
   int pad_top;      ///< Rows of padding that the first of these taps sees,
   int pad_left;     ///< and columns; may be negative.
   int first_block;  ///< From a block of dy to the first block of x beside it.
+
+  /// The first block of x that is staged with block `block` of dy.
+  template <typename T>
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int staged_block(
+    toeplitz_gradient_params<T> const& p, int block) const noexcept
+  {
+    int const first = block + first_block;
+    return p.policy.whole_rows || first < 0 ? 0 : at_most(first, p.x.blocks);
+  }
 
   template <typename T>
   [[nodiscard]] static DWCONV_HOST_DEVICE constexpr gradient_item of(
@@ -160,26 +195,22 @@ struct gradient_chunk {
   int images;
   int block;  ///< First one of dy.
   int x_row;  ///< First one on the image.
-  int x_rows;
   int dy_row;
   int dy_rows;
   int lead;   ///< Steps before the first row of x,
   int steps;  ///< of so many.
   bool first;
   bool last;
+
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int x_rows() const noexcept { return steps - lead; }
 };
 
-/// Where a warp is among its units: what follows is the step of a unit that a chunk begins with.
+/// Where a warp is among its units.
 struct gradient_place {
   int unit;
-  int image;
-  int images;
-  int block;  ///< First one of dy.
-  int row;    ///< First one of dy,
-  int rows;   ///< so many of them.
-  int begin;  ///< First step,
-  int step;   ///< the next,
-  int end;    ///< and one past the last.
+  int step;  ///< Of the unit, that the next chunk begins with,
+  int end;   ///< and one past the last.
+  int row;   ///< First one of dy.
 };
 
 /// Goes through the chunks of a warp's units.
@@ -213,38 +244,44 @@ class gradient_walk {
   [[nodiscard]] DWCONV_HOST_DEVICE gradient_chunk chunk() const
   {
     gradient_chunk c{};
-    c.image        = at_.image;
-    c.images       = at_.images;
-    c.block        = at_.block;
-    c.first        = at_.step == at_.begin;
-    c.last         = at_.step + p_.policy.steps >= at_.end;
-    c.steps        = c.last ? at_.end - at_.step : p_.policy.steps;
-    c.dy_row       = at_.row + at_.step;
-    int const x    = c.dy_row - pad_;
-    c.lead         = x < 0 ? at_most(-x, c.steps) : 0;
-    c.x_row        = x < 0 ? 0 : x;
-    c.x_rows       = c.steps - c.lead;
-    int const left = at_.rows - at_.step;
-    c.dy_rows      = left < 0 ? 0 : at_most(left, c.steps);
+    int const down  = p_.windows.quotient(at_.unit);
+    c.block         = (at_.unit - down * p_.windows.divisor()) * p_.policy.blocks;
+    c.image         = p_.strips.quotient(down) * p_.policy.images;
+    c.images        = at_most(p_.policy.images, p_.batch - c.image);
+    c.first         = at_.step == begin();
+    c.last          = at_.step + p_.policy.steps >= at_.end;
+    c.steps         = c.last ? at_.end - at_.step : p_.policy.steps;
+    c.dy_row        = at_.row + at_.step;
+    int const x     = c.dy_row - pad_;
+    c.lead          = x < 0 ? at_most(-x, c.steps) : 0;
+    c.x_row         = x < 0 ? 0 : x;
+    int const left  = rows() - at_.step;
+    c.dy_rows       = left < 0 ? 0 : at_most(left, c.steps);
     return c;
   }
 
  private:
+  /// Rows of dy of the unit.
+  [[nodiscard]] DWCONV_HOST_DEVICE int rows() const
+  {
+    return at_most(p_.policy.strip, p_.dy.height - at_.row);
+  }
+  /// The first step that has a row of x, or dy for one.
+  [[nodiscard]] DWCONV_HOST_DEVICE int begin() const
+  {
+    int const first = pad_ - at_.row - halo_;
+    return first > 0 ? first : 0;
+  }
+
   /// On to the next unit that has steps.
   DWCONV_HOST_DEVICE void settle()
   {
     for (; at_.unit < p_.units; at_.unit += p_.policy.splits) {
-      int const down  = p_.windows.quotient(at_.unit);
-      int const group = p_.strips.quotient(down);
-      at_.block       = (at_.unit - down * p_.windows.divisor()) * p_.policy.blocks;
-      at_.row         = (down - group * p_.strips.divisor()) * p_.policy.strip;
-      at_.image       = group * p_.policy.images;
-      at_.images      = at_most(p_.policy.images, p_.batch - at_.image);
-      at_.rows        = at_most(p_.policy.strip, p_.dy.height - at_.row);
-      int const first = pad_ - at_.row - halo_;
-      at_.step = at_.begin = first > 0 ? first : 0;
-      at_.end = at_most(at_.rows + halo_, p_.x.height + pad_ - at_.row);
-      if (at_.begin < at_.end) { return; }
+      int const down = p_.windows.quotient(at_.unit);
+      at_.row        = (down - p_.strips.quotient(down) * p_.strips.divisor()) * p_.policy.strip;
+      at_.step       = begin();
+      at_.end        = at_most(rows() + halo_, p_.x.height + pad_ - at_.row);
+      if (at_.step < at_.end) { return; }
     }
   }
 
@@ -259,16 +296,58 @@ class gradient_walk {
   gradient_place at_{};
 };
 
-/// What a warp keeps in shared memory rather than in registers, beside its areas.
-struct gradient_notes {
-  std::uint64_t landed[gradient_layout::areas];  ///< Barriers.
-  std::uint64_t unused;
-  std::uint32_t zeros[4];
-  gradient_item item;
-  gradient_place ahead;                           ///< What to fetch next.
-  gradient_chunk chunks[gradient_layout::areas];  ///< What was fetched, or has no steps.
+/// A chunk as a warp notes it down for later, in few words.
+struct alignas(16) gradient_note {
+  unsigned counts;  ///< Steps, lead, rows of dy; first, last.
+  unsigned past;    ///< How far past a boundary the first run of x begins, and of dy; images.
+  int block;
+  int unused;
+
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr gradient_note of(gradient_chunk const& c,
+                                                                     unsigned x_past,
+                                                                     unsigned dy_past) noexcept
+  {
+    auto const word = [](int value) { return static_cast<unsigned>(value); };
+    return {word(c.steps) | word(c.lead) << 8 | word(c.dy_rows) << 16 | word(c.first) << 24 |
+              word(c.last) << 25,
+            x_past | dy_past << 8 | word(c.images) << 16, c.block, 0};
+  }
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int steps() const noexcept { return byte(counts, 0); }
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int lead() const noexcept { return byte(counts, 8); }
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int dy_rows() const noexcept
+  {
+    return byte(counts, 16);
+  }
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr bool first() const noexcept
+  {
+    return (counts >> 24 & 1u) != 0;
+  }
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr bool last() const noexcept
+  {
+    return (counts >> 25 & 1u) != 0;
+  }
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int x_past() const noexcept { return byte(past, 0); }
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int dy_past() const noexcept { return byte(past, 8); }
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int images() const noexcept { return byte(past, 16); }
+
+ private:
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int byte(unsigned word, int from) noexcept
+  {
+    return static_cast<int>(word >> from & 255u);
+  }
 };
 
-static_assert(sizeof(gradient_notes) <= gradient_layout::staged);
+/// What a warp keeps in shared memory rather than in registers, beside its areas.
+struct gradient_notes {
+  std::uint64_t landed[gradient_layout::areas + 1];  ///< Barriers, an even number.
+  std::uint32_t zeros[4];
+  gradient_note chunks[gradient_layout::areas];  ///< What was fetched, or has no steps.
+  gradient_place ahead;                          ///< What to fetch next.
+  gradient_item item;
+  int unused;
+};
+
+static_assert(sizeof(gradient_notes) <= gradient_layout::staged &&
+              gradient_layout::staged % copy_bytes == 0);
 
 }  // namespace dwconv

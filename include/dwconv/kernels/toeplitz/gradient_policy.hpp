@@ -18,6 +18,9 @@ inline constexpr int gradient_slots = 16;
 /// Most runs of one tensor in a chunk: a warp's lanes start the copies of both tensors.
 inline constexpr int gradient_runs_most = 16;
 
+/// Most steps of a chunk.
+inline constexpr int gradient_steps_most = 128;
+
 /// Threads of a block of the kernel: its warps share nothing but the multiprocessor.
 inline constexpr int gradient_threads = 128;
 
@@ -42,65 +45,92 @@ struct toeplitz_gradient_policy {
 };
 
 /// Where one tensor's part of a chunk lies in shared memory, in pieces of 16 bytes, which hold a
-/// block each. As it was copied: runs of rows or single rows, as they lie in memory. Laid out:
+/// block each. As copied: the rows of an image, or single rows, as they lie in memory. Laid out:
 /// every row begins with a piece.
 struct gradient_area {
   int blocks      = 0;  ///< Most of a row.
-  int row_pitch   = 0;
+  int run_pitch   = 0;  ///< As copied, from one run to the next,
+  int copied      = 0;  ///< and in all.
+  int row_pitch   = 0;  ///< Laid out.
   int image_pitch = 0;
-  int run_pitch   = 0;  ///< From one run to the next, as copied.
-  int pieces      = 0;  ///< In all.
+  int laid_out    = 0;  ///< In all.
 
   gradient_area() = default;
+  /// @param width      Of the tensor's planes.
   /// @param own_blocks Most blocks of a row that are staged.
-  constexpr gradient_area(toeplitz_gradient_policy const& policy, std::int64_t own_blocks) noexcept
+  constexpr gradient_area(toeplitz_gradient_policy const& policy, std::int64_t width,
+                          std::int64_t own_blocks) noexcept
     : blocks{static_cast<int>(own_blocks)}
   {
-    if (policy.whole_rows) {
-      row_pitch = blocks;
-      // Slots of an image after those of the one before, modulo the banks; with room for what lies
-      // between a run's begin and the boundary before it.
-      image_pitch = policy.steps * blocks + 1;
-      while (policy.images > 1 && (image_pitch - policy.blocks) % 8 != 0) { ++image_pitch; }
-      run_pitch = image_pitch;
-      pieces    = policy.images * image_pitch;
+    bool const even = width % gradient_block == 0;
+    // Rows an odd number of pieces apart are written to different banks.
+    row_pitch   = even && policy.whole_rows ? blocks : blocks | 1;
+    image_pitch = spread(policy, policy.steps * row_pitch);
+    laid_out    = policy.images * image_pitch;
+    if (!policy.whole_rows) {
+      run_pitch = (blocks + 1) | 1;
+      copied    = policy.steps * run_pitch;
     } else {
-      row_pitch = run_pitch = blocks + 1;
-      image_pitch           = 0;
-      pieces                = policy.steps * run_pitch;
+      // With room for what lies between a run's begin and the boundary before it.
+      std::int64_t const least = (policy.steps * width + 2 * (gradient_block - 1)) / gradient_block;
+      run_pitch = even ? spread(policy, static_cast<int>(least)) : static_cast<int>(least);
+      copied    = policy.images * run_pitch;
     }
+  }
+
+ private:
+  /// Slots of an image lie behind those of the one before, modulo the banks.
+  [[nodiscard]] static constexpr int spread(toeplitz_gradient_policy const& policy,
+                                            int pitch) noexcept
+  {
+    while (policy.images > 1 && (pitch - policy.blocks) % 8 != 0) { ++pitch; }
+    return pitch;
   }
 };
 
-/// The shared memory of a warp, in bytes: its notes, then areas for chunks, in whose place sums lie
-/// at the end.
+/// What a piece to be laid out is, two words of a table that a block's warps share: where it lies,
+/// in bytes, and where it goes; its row, run and block.
+inline constexpr int gradient_entry_bytes = 8;
+
+/// The shared memory of a block, in bytes: the table, then for each warp its notes and areas for
+/// chunks, in whose place sums lie at the end.
 struct gradient_layout {
   static constexpr int areas  = 3;
-  static constexpr int staged = 288;  ///< Where the areas begin, after the notes.
+  static constexpr int staged = 176;  ///< Where a warp's areas begin, after its notes.
   gradient_area x;
   gradient_area dy;
-  std::int64_t area_bytes = 0;
-  std::int64_t warp_bytes = 0;
+  std::int64_t area_bytes  = 0;
+  std::int64_t warp_bytes  = 0;
+  std::int64_t table_bytes = 0;
 
   gradient_layout() = default;
   constexpr gradient_layout(conv2d_problem const& p, toeplitz_gradient_policy const& policy) noexcept
   {
     std::int64_t const all = geometry::divide_up(p.input.width, gradient_block);
-    x  = {policy, policy.whole_rows
-                    ? all
-                    : std::min<std::int64_t>(all, policy.blocks + policy.halves - 1)};
-    dy = {policy, policy.blocks};
+    x  = {policy, p.input.width,
+          policy.whole_rows ? all
+                            : std::min<std::int64_t>(all, policy.blocks + policy.halves - 1)};
+    dy = {policy, output_extent(p).width, policy.blocks};
     // One more: words are read up to one past a run.
-    area_bytes = (std::int64_t{x.pieces} + dy.pieces + 1) * copy_bytes;
+    area_bytes = (std::int64_t{x.copied} + dy.copied + 1) * copy_bytes;
+    std::int64_t const rows = (std::int64_t{x.laid_out} + dy.laid_out) * copy_bytes;
     std::int64_t const sums =
       std::int64_t{policy.rows} * policy.halves * gradient_block * gradient_block * 4;
-    warp_bytes = staged + std::max(areas * area_bytes, sums);
+    warp_bytes = staged + std::max((areas - 1) * area_bytes + std::max(area_bytes, rows), sums);
+    table_bytes =
+      geometry::round_up(entries(policy, x) + entries(policy, dy), 2) * gradient_entry_bytes;
+  }
+
+  [[nodiscard]] static constexpr std::int64_t entries(toeplitz_gradient_policy const& policy,
+                                                      gradient_area const& area) noexcept
+  {
+    return std::int64_t{policy.images} * policy.steps * area.blocks;
   }
 
   /// Of a block.
   [[nodiscard]] constexpr std::int64_t shared_bytes() const noexcept
   {
-    return gradient_threads / 32 * warp_bytes;
+    return table_bytes + gradient_threads / 32 * warp_bytes;
   }
 };
 

@@ -15,72 +15,9 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// One tensor's part of a chunk: contiguous runs of memory, the rows of an image or single rows.
-template <typename T>
-struct gradient_runs {
-  T const* first;
-  std::int64_t stride;  ///< From one run to the next.
-  int runs;
-  int count;    ///< Elements of a run,
-  int columns;  ///< and of each row of it.
-  int blocks;   ///< Of each row.
-  int images;
-  int rows;
-
-  /// @param block  First block of the rows that is staged,
-  /// @param blocks so many of them.
-  [[nodiscard]] static __device__ gradient_runs of(gradient_tensor<T> const& t, bool whole_rows,
-                                                   int channel, gradient_chunk const& c, int row,
-                                                   int rows, int block, int blocks)
-  {
-    gradient_runs r{};
-    std::int64_t const plane =
-      static_cast<std::int64_t>(c.image) * t.channels + channel;
-    r.first   = t.data + ((plane * t.height + row) * t.width + block * gradient_block);
-    r.columns = min(blocks * gradient_block, t.width - block * gradient_block);
-    r.blocks  = blocks;
-    r.images  = c.images;
-    r.rows    = rows;
-    r.runs    = rows == 0 || blocks <= 0 ? 0 : whole_rows ? c.images : rows;
-    r.count   = whole_rows ? rows * t.width : r.columns;
-    r.stride  = whole_rows ? static_cast<std::int64_t>(t.channels) * t.height * t.width : t.width;
-    return r;
-  }
-
-  /// How far past a 16-byte boundary run `index` begins, in elements.
-  [[nodiscard]] __device__ int past(int index) const
-  {
-    return (past_boundary(first) + index * static_cast<int>(stride % gradient_block)) %
-           gradient_block;
-  }
-};
-
-/// The first block of x that is staged with block `block` of dy.
-template <typename T>
-[[nodiscard]] __device__ int first_staged_block(toeplitz_gradient_params<T> const& p,
-                                                gradient_item const& item, int block)
-{
-  return p.policy.whole_rows ? 0 : min(max(block + item.first_block, 0), p.x.blocks);
-}
-
-/// The runs of one of the tensors.
-template <typename T>
-[[nodiscard]] __device__ gradient_runs<T> gradient_runs_of(toeplitz_gradient_params<T> const& p,
-                                                           gradient_item const& item,
-                                                           gradient_chunk const& c, bool of_x)
-{
-  bool const whole  = p.policy.whole_rows;
-  int const x_block = first_staged_block(p, item, c.block);
-  int const x_end   = c.block + item.first_block + (p.policy.blocks + p.policy.halves - 1);
-  int const block   = of_x ? x_block : c.block;
-  int const all     = of_x ? p.x.blocks : p.dy.blocks;
-  int const end     = whole ? all : min(all, of_x ? x_end : c.block + p.policy.blocks);
-  return gradient_runs<T>::of(of_x ? p.x : p.dy, whole, of_x ? item.input : item.channel, c,
-                              of_x ? c.x_row : c.dy_row, of_x ? c.x_rows : c.dy_rows, block,
-                              end - block);
-}
-
-/// Brings chunks into a warp's own areas of shared memory, several on their way at a time.
+/// Brings chunks into a warp's own areas of shared memory. A chunk is contiguous runs of memory, the
+/// rows of an image or single rows; each lane looks after one: those of the first half of the warp
+/// after x, the others after dy.
 template <typename T, mover How>
 class gradient_load {
  public:
@@ -102,16 +39,32 @@ class gradient_load {
   }
 
   /// Starts a chunk on its way into area number `index`, which no lane reads any more.
-  __device__ void start(int index, unsigned char* area, gradient_item const& item,
-                        gradient_chunk const& c)
+  ///
+  /// @return How far past a 16-byte boundary this lane's run begins, in elements.
+  [[nodiscard]] __device__ unsigned start(int index, unsigned char* area, gradient_item const& item,
+                                          gradient_chunk const& c)
   {
+    bool const whole = p_.policy.whole_rows;
+    bool const of_x  = lane_index() < gradient_runs_most;
+    int const run    = lane_index() % gradient_runs_most;
+    auto const& t    = of_x ? p_.x : p_.dy;
+    if (c.first) { begin_unit(t, item, c, of_x, whole ? run : 0); }
+    int const rows       = of_x ? c.x_rows() : c.dy_rows;
+    int const row        = (of_x ? c.x_row : c.dy_row) + (whole ? 0 : run);
+    T const* const begin = plane_ + static_cast<std::int64_t>(row) * t.width;
+    bool const here      = whole ? run < c.images && rows > 0 : run < rows && columns_ > 0;
+    int const count      = !here ? 0 : whole ? rows * t.width : columns_;
+    int const past       = p_.aligned ? 0 : past_boundary(begin);
+    T* const to =
+      reinterpret_cast<T*>(area + (t.copied + run * t.area.run_pitch * copy_bytes)) + past;
+    run_cut cut{0, count};
+    if (!p_.aligned && here) { cut = cut_outwards(begin, count, t.data, t.end); }
     if constexpr (How == mover::bulk) {
-      start_bulk(landed_[index], area, item, c);
+      start_bulk(landed_[index], to, begin, count, cut);
     } else {
-      share_out(gradient_runs_of(p_, item, c, true), p_.x, area);
-      share_out(gradient_runs_of(p_, item, c, false), p_.dy, area);
-      if constexpr (How == mover::async) { async_commit(); }
+      share_out(to, begin, count, cut);
     }
+    return static_cast<unsigned>(past);
   }
 
   /// Instead of starting a chunk that is not there: waiting counts them.
@@ -136,33 +89,21 @@ class gradient_load {
   }
 
  private:
-  [[nodiscard]] __device__ static run_cut cut_of(gradient_tensor<T> const& t, T const* run,
-                                                 int count)
+  __device__ void begin_unit(gradient_tensor<T> const& t, gradient_item const& item,
+                             gradient_chunk const& c, bool of_x, int image)
   {
-    return cut_outwards(run, count, t.data, t.data + t.elements);
+    int const block  = of_x ? item.staged_block(p_, c.block) : p_.policy.whole_rows ? 0 : c.block;
+    int const beside = c.block + item.first_block + (p_.policy.halves - 1);
+    int const end    = (of_x ? beside : c.block) + p_.policy.blocks;
+    columns_         = min(end * gradient_block, t.width) - block * gradient_block;
+    plane_           = t.data + ((c.image + image) * t.image +
+                       (of_x ? item.input : item.channel) * t.plane + block * gradient_block);
   }
 
-  [[nodiscard]] __device__ static T* place(gradient_tensor<T> const& t,
-                                           gradient_runs<T> const& from, unsigned char* area,
-                                           int run)
+  __device__ void start_bulk(transaction_barrier& landed, T* to, T const* run, int count,
+                             run_cut cut)
   {
-    return reinterpret_cast<T*>(area + (t.area_begin + run * t.area.run_pitch * copy_bytes)) +
-           from.past(run);
-  }
-
-  /// A run a lane: first those of x, in the first half of the warp, then those of dy.
-  __device__ void start_bulk(transaction_barrier& landed, unsigned char* area,
-                             gradient_item const& item, gradient_chunk const& c)
-  {
-    int const run   = lane_index() % gradient_runs_most;
-    bool const of_x = lane_index() < gradient_runs_most;
-    auto const& t   = of_x ? p_.x : p_.dy;
-    auto const from = gradient_runs_of(p_, item, c, of_x);
-    bool const here = run < from.runs;
-    T const* begin  = from.first + (here ? run : 0) * from.stride;
-    T* const to     = place(t, from, area, run);
-    run_cut const cut = here ? cut_of(t, begin, from.count) : run_cut{};
-    if (here) { copy_ends(to, begin, from.count, cut, 0, 1); }
+    if (count > 0 && !p_.aligned) { copy_ends(to, run, count, cut, 0, 1); }
     unsigned const bytes =
       cut.has_pieces()
         ? static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T))
@@ -171,71 +112,103 @@ class gradient_load {
     warp_sync();
     if (lane_index() == 0) { landed.arrive_and_expect(all); }
     warp_sync();
-    if (bytes > 0) { bulk_load(to + cut.first, begin + cut.first, bytes, landed); }
+    if (bytes > 0) { bulk_load(to + cut.first, run + cut.first, bytes, landed); }
   }
 
   /// Pieces of each run in turn, shared out among the lanes.
-  __device__ void share_out(gradient_runs<T> const& from, gradient_tensor<T> const& t,
-                            unsigned char* area)
+  __device__ void share_out(T* to, T const* run, int count, run_cut cut)
   {
 #pragma unroll 1
-    for (int r = 0; r < from.runs; ++r) {
-      T const* const run = from.first + r * from.stride;
-      T* const to        = place(t, from, area, r);
-      run_cut const cut  = cut_of(t, run, from.count);
-      copy_ends(to, run, from.count, cut, lane_index(), warp_lanes);
-      for (int e = cut.first + lane_index() * gradient_block; e < cut.last;
+    for (int r = 0; r < warp_lanes; ++r) {
+      int const of_run = shuffle(count, r);
+      if (of_run == 0) { continue; }
+      T* const shared       = shuffle(to, r);
+      T const* const memory = shuffle(run, r);
+      run_cut const part{shuffle(cut.first, r), shuffle(cut.last, r)};
+      copy_ends(shared, memory, of_run, part, lane_index(), warp_lanes);
+      for (int e = part.first + lane_index() * gradient_block; e < part.last;
            e += warp_lanes * gradient_block) {
         if constexpr (How == mover::async) {
-          async_copy<copy_bytes>(to + e, run + e);
+          async_copy<copy_bytes>(shared + e, memory + e);
         } else {
-          *reinterpret_cast<uint4*>(to + e) = *reinterpret_cast<uint4 const*>(run + e);
+          *reinterpret_cast<uint4*>(shared + e) = *reinterpret_cast<uint4 const*>(memory + e);
         }
       }
     }
+    if constexpr (How == mover::async) { async_commit(); }
   }
 
   toeplitz_gradient_params<T> const& p_;
   transaction_barrier* landed_;
+  T const* plane_ = nullptr;  ///< Row 0 of the lane's image and columns.
+  int columns_    = 0;
 };
+
+/// One piece to be laid out.
+struct gradient_entry {
+  std::uint32_t places;  ///< Where it lies, and where it goes, in bytes.
+  std::uint32_t names;   ///< Its row, run and block.
+};
+static_assert(sizeof(gradient_entry) == gradient_entry_bytes);
+
+/// Fills a tensor's part of the table that says where pieces to be laid out lie. Neighbouring
+/// entries are in neighbouring rows, for those begin at different banks.
+template <typename T>
+__device__ void list_pieces(toeplitz_gradient_params<T> const& p, gradient_tensor<T> const& t,
+                            gradient_entry* table)
+{
+  bool const whole = p.policy.whole_rows;
+  for (int i = static_cast<int>(threadIdx.x); i < p.policy.images * t.entries;
+       i += static_cast<int>(blockDim.x)) {
+    int const image  = t.by_entries.quotient(i);
+    int const column = p.steps.quotient(i);  // of pieces, each as high as a chunk
+    int const row    = i - column * p.policy.steps;
+    int const block  = column - image * t.area.blocks;
+    int const run    = whole ? image : row;
+    int const from   = run * t.area.run_pitch * copy_bytes +
+                     (whole ? row * t.width * static_cast<int>(sizeof(T)) : 0) +
+                     block * copy_bytes;
+    int const to = (image * t.area.image_pitch + row * t.area.row_pitch + block) * copy_bytes;
+    table[t.entry + i] = {static_cast<std::uint32_t>(from | to << 16),
+                          static_cast<std::uint32_t>(row | run << 8 | block << 16)};
+  }
+}
 
 /// Lays a tensor's part of a chunk out: each row begins with a piece, and ends with zeros where it
 /// does not fill its last one.
+///
+/// @param block First one that is staged.
+/// @param past  How far past a boundary the first run begins.
 template <typename T>
-__device__ void lay_out_rows(gradient_runs<T> const& from, gradient_tensor<T> const& t,
-                             bool whole_rows, unsigned char const* copied, unsigned char* laid_out)
+__device__ void lay_out_rows(gradient_tensor<T> const& t, gradient_entry const* table, int images,
+                             int rows, int block, int past, unsigned char const* copied,
+                             unsigned char* laid_out)
 {
-  if (from.runs == 0) { return; }
-  int const pieces = from.images * t.image_pieces.divisor();
-  int const start  = past_boundary(from.first);
-  int const shift  = static_cast<int>(from.stride % gradient_block);
+  copied += t.copied;
+  laid_out += t.laid_out;
+  unsigned const last  = static_cast<unsigned>(t.blocks - 1 - block);
+  unsigned const staged = static_cast<unsigned>(rows);
+  unsigned const first = static_cast<unsigned>(past);
+  unsigned const shift = static_cast<unsigned>(t.run_shift);
+  gradient_entry const* at        = table + (t.entry + lane_index());
+  gradient_entry const* const end = table + (t.entry + images * t.entries);
 #pragma unroll 2
-  for (int i = lane_index(); i < pieces; i += warp_lanes) {
-    int const image = t.image_pieces.quotient(i);
-    int const rest  = i - image * t.image_pieces.divisor();
-    int const row   = t.row_pieces.quotient(rest);
-    int const block = rest - row * t.row_pieces.divisor();
-    if (row >= from.rows || block >= from.blocks) { continue; }
-    int const run     = whole_rows ? image : row;
-    int const element = (start + run * shift) % gradient_block +
-                        (whole_rows ? row * t.width : 0) + block * gradient_block;
-    unsigned char const* const words =
-      copied + (t.area_begin + run * t.area.run_pitch * copy_bytes + element / 2 * 4);
-    auto const* const pair = reinterpret_cast<T const*>(words);
+  for (; at < end; at += warp_lanes) {
+    gradient_entry const e = *at;
+    unsigned const own     = e.names >> 16;
+    if ((e.names & 255u) >= staged || own > last) { continue; }
+    unsigned const here = first + (e.names >> 8 & 255u) * shift;
+    auto const* const pair =
+      reinterpret_cast<T const*>(copied + ((e.places & 0xffffu) + (here & 6u) * 2));
     std::uint32_t w[5];
 #pragma unroll
     for (int k = 0; k < 5; ++k) { w[k] = load_pair(pair + 2 * k); }
-    int const left = from.columns - block * gradient_block;
-    uint4 piece;
-    std::uint32_t* const out[4] = {&piece.x, &piece.y, &piece.z, &piece.w};
+    int const odd = static_cast<int>(here & 1u) * 16;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) {
-      std::uint32_t const both = funnel_pair(w[k], w[k + 1], element % 2 * 16);
-      *out[k] = left >= 2 * k + 2 ? both : left == 2 * k + 1 ? both & 0xffffu : 0u;
-    }
-    *reinterpret_cast<uint4*>(laid_out + (t.area_begin + (image * t.area.image_pitch +
-                                                          row * t.area.row_pitch + block) *
-                                                           copy_bytes)) = piece;
+    for (int k = 0; k < 4; ++k) { w[k] = funnel_pair(w[k], w[k + 1], odd); }
+#pragma unroll
+    for (int k = 0; k < 4; ++k) { w[k] = own == last ? w[k] & t.tail[k] : w[k]; }
+    *reinterpret_cast<uint4*>(laid_out + (e.places >> 16)) = uint4{w[0], w[1], w[2], w[3]};
   }
 }
 

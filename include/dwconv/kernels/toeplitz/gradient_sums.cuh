@@ -41,22 +41,22 @@ struct gradient_lanes {
 
   /// For the chunks of a unit.
   ///
-  /// @param x_block First one that is staged.
-  /// @param zeros   Where a piece of zeros lies.
+  /// @param zeros Where a piece of zeros lies.
   __device__ void place(toeplitz_gradient_params<T> const& p, gradient_item const& item,
-                        gradient_chunk const& c, int x_block, int zeros)
+                        gradient_note const& c, int zeros)
   {
-    int const lane   = lane_index();
-    int const matrix = lane / 8;
+    int const lane    = lane_index();
+    int const matrix  = lane / 8;
+    int const x_block = item.staged_block(p, c.block);
+    int const dy_begin = p.aligned ? p.dy.copied : p.dy.laid_out;
     auto const x_at  = [&](gradient_lane& to, int slot, int half) {
       int const image = p.block_columns.quotient(slot);
       int const own   = c.block + slot - image * p.block_columns.divisor();
       int const block = own + item.first_block + half;
-      bool const here = image < c.images && own < p.dy.blocks && block >= x_block &&
+      bool const here = image < c.images() && own < p.dy.blocks && block >= x_block &&
                         block < p.x.blocks;
-      auto const& area = p.x.area;
-      to.place(here, (image * area.image_pitch + block - x_block) * copy_bytes,
-               area.row_pitch * copy_bytes, zeros);
+      to.place(here, image * p.x.image_pitch + (block - x_block) * copy_bytes, p.x.row_pitch,
+               zeros);
     };
 #pragma unroll
     for (int i = 0; i < pairs; ++i) {
@@ -66,12 +66,11 @@ struct gradient_lanes {
     if (matrix < 2) {
       x_at(last, slot, Halves - 1);
     } else {
-      int const image  = p.block_columns.quotient(slot);
-      int const block  = slot - image * p.block_columns.divisor();
-      bool const here  = image < c.images && c.block + block < p.dy.blocks;
-      auto const& area = p.dy.area;
-      last.place(here, p.dy.area_begin + (image * area.image_pitch + block) * copy_bytes,
-                 area.row_pitch * copy_bytes, zeros);
+      int const image = p.block_columns.quotient(slot);
+      int const block = slot - image * p.block_columns.divisor();
+      bool const here = image < c.images() && c.block + block < p.dy.blocks;
+      last.place(here, dy_begin + image * p.dy.image_pitch + block * copy_bytes, p.dy.row_pitch,
+                 zeros);
     }
   }
 
