@@ -73,7 +73,7 @@ struct toeplitz_filter {
     auto const real = real_gradients<T>(p, seed);
     return compare_gradient<T>("dfilter", p, dwconv_reference::backward_filter(p, real.x, real.dy),
                                run(real, misalign, policy).data(), tolerance::bound,
-                               dwconv::longest_chain(p, policy) + 1);
+                               dwconv::toeplitz_gradient_chain(p, policy) + 1);
   }
 
   /// In the element type number `which`, modulo two.

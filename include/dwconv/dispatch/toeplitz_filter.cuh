@@ -36,10 +36,9 @@ class toeplitz_filter_launch {
   [[nodiscard]] static launch_shape shape(conv2d_problem const& problem,
                                           toeplitz_gradient_policy const& policy)
   {
-    std::int64_t const warps      = toeplitz_gradient_warps(problem, policy);
-    constexpr std::int64_t per    = gradient_threads / 32;
-    std::int64_t const shared     = gradient_layout{problem, policy}.shared_bytes();
-    return {.grid         = dim3(static_cast<unsigned>((warps + per - 1) / per)),
+    std::int64_t const blocks = toeplitz_gradient_blocks(problem, policy);
+    std::int64_t const shared = gradient_layout{problem, policy}.shared_bytes();
+    return {.grid         = dim3(static_cast<unsigned>(blocks)),
             .block        = dim3(gradient_threads),
             .shared_bytes = static_cast<unsigned>(shared)};
   }
@@ -78,6 +77,19 @@ class toeplitz_filter_launch {
   launch_shape shape_;
   cudaStream_t stream_;
 };
+
+/// Launches what was planned.
+template <typename Call>
+[[nodiscard]] cudaError_t launch_toeplitz_filter(Call const& call)
+{
+  using T = typename Call::element_type;
+  if constexpr (half_element<T>) {
+    return toeplitz_filter_launch<T>{call.plan.problem, call.plan.toeplitz, call.tensors.x,
+                                     call.tensors.dy,   call.partial,       call.stream}();
+  } else {
+    return cudaErrorInvalidValue;  // never planned
+  }
+}
 
 }  // namespace dispatch
 

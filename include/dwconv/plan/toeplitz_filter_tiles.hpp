@@ -182,10 +182,17 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
   return toeplitz_gradient::items(p, policy) * policy.splits;
 }
 
+/// Blocks of a launch; none for batch 0.
+[[nodiscard]] constexpr std::int64_t toeplitz_gradient_blocks(
+  conv2d_problem const& p, toeplitz_gradient_policy const& policy) noexcept
+{
+  return geometry::divide_up(toeplitz_gradient_warps(p, policy), gradient_threads / 32);
+}
+
 /// The most additions that follow each other between a term and the element of the gradient: of a
 /// warp, of a diagonal, of the splits.
-[[nodiscard]] constexpr std::int64_t longest_chain(conv2d_problem const& p,
-                                                   toeplitz_gradient_policy const& policy) noexcept
+[[nodiscard]] constexpr std::int64_t toeplitz_gradient_chain(
+  conv2d_problem const& p, toeplitz_gradient_policy const& policy) noexcept
 {
   std::int64_t const of_warp = geometry::divide_up(toeplitz_gradient::units(p, policy),
                                                    std::max(policy.splits, 1)) *
@@ -199,6 +206,7 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
 {
   constexpr std::int64_t most_planes = INT32_MAX / 2;
   constexpr std::int64_t most_extent = 1 << 24;
+  if (p.batch == 0) { return "there is nothing to sum"; }
   if (p.data_layout != layout::nchw) { return "its tiles are staged in nchw only"; }
   if (element != dtype::float16 && element != dtype::bfloat16) {
     return "tensor cores multiply half types only";
