@@ -17,12 +17,12 @@ namespace toeplitz_gradient {
 
 /// What the units of a warp aim for.
 struct aims {
-  int area_bytes;  ///< Of x and dy in a chunk.
-  int warps;       ///< Of a multiprocessor, all of them there at a time.
-  int strip;       ///< Most rows of dy of a unit.
+  int shared_bytes;  ///< Of a block.
+  int warps;         ///< Of a multiprocessor, all of them there at a time.
+  int strip;         ///< Most rows of dy of a unit.
 };
 
-inline constexpr aims sm90{.area_bytes = 4096, .warps = 12, .strip = 512};
+inline constexpr aims sm90{.shared_bytes = 72 * 1024, .warps = 12, .strip = 512};
 
 using geometry::divide_up;
 
@@ -136,7 +136,7 @@ constexpr void choose_steps(conv2d_problem const& p, aims const& aim,
   auto const fits = [&](int steps) {
     toeplitz_gradient_policy with = policy;
     with.steps                    = steps;
-    return gradient_layout{p, with}.area_bytes <= aim.area_bytes;
+    return gradient_layout{p, with}.shared_bytes() <= aim.shared_bytes;
   };
   int steps = 1;
   for (int s = 2; s <= most; ++s) {

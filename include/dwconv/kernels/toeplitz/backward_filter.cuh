@@ -36,12 +36,15 @@ __device__ void multiply_chunk(typename Config::sums& sums, typename Config::lan
   int step          = 0;
 #pragma unroll 1
   for (; step < c.lead(); ++step) { sums.lead(lanes, step < dy_rows); }
-  // As many at a time as rows of dy are kept: then none of them moves.
+  // As many at a time as rows of dy are kept: then none of them moves. Of many, all would not fit in
+  // registers.
   constexpr int round = Config::sums::kept;
+  if constexpr (round <= 10) {
 #pragma unroll 1
-  for (; step + round <= dy_rows; step += round) {
+    for (; step + round <= c.steps(); step += round) {
 #pragma unroll
-    for (int i = 0; i < round; ++i) { sums.step(lanes, true); }
+      for (int i = 0; i < round; ++i) { sums.step(lanes, step + i < dy_rows); }
+    }
   }
 #pragma unroll 1
   for (; step < c.steps(); ++step) { sums.step(lanes, step < dy_rows); }

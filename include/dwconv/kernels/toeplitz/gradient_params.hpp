@@ -28,7 +28,8 @@ struct gradient_tensor {
   int image_pitch;
   std::uint32_t tail[4];  ///< Of the words of a row's last piece, the bits that are in the plane.
   gradient_area area;
-  fast_divisor<std::int32_t> by_entries;  ///< and of all images'.
+  fast_divisor<std::int32_t> by_entries;
+  fast_divisor<std::int32_t> by_rows;
 };
 
 /// Everything the toeplitz kernel of backward_filter is told, by value.
@@ -47,7 +48,6 @@ struct toeplitz_gradient_params {
   divisor row_groups;     ///< Of taps, each a warp's,
   divisor column_groups;  ///< of a filter.
   divisor tap_columns;
-  divisor steps;          ///< Of a chunk.
   divisor block_columns;  ///< Blocks of a unit's row.
   divisor windows;        ///< Units along a row,
   divisor strips;         ///< down a plane,
@@ -80,7 +80,6 @@ struct toeplitz_gradient_params {
     row_groups    = parts(p.filter.height, policy.tap_rows);
     column_groups = parts(p.filter.width, policy.tap_columns);
     tap_columns   = of(policy.tap_columns);
-    steps         = of(policy.steps);
     block_columns = of(policy.blocks);
     windows       = parts(dy.blocks, policy.blocks);
     strips        = parts(out.height, policy.strip);
@@ -118,13 +117,14 @@ struct toeplitz_gradient_params {
     t.width       = static_cast<int>(plane.width);
     t.blocks      = parts(plane.width, gradient_block).divisor();
     t.run_shift   = static_cast<int>((policy.whole_rows ? t.image : plane.width) % gradient_block);
-    t.entries     = policy.steps * area.blocks;
+    t.entries     = static_cast<int>(area.entries());
     bool const as_copied = aligned;
     int const row        = policy.whole_rows ? area.blocks : area.run_pitch;
     t.row_pitch          = (as_copied ? row : area.row_pitch) * copy_bytes;
     t.image_pitch        = (as_copied ? area.run_pitch : area.image_pitch) * copy_bytes;
     t.area               = area;
     t.by_entries         = of(t.entries);
+    t.by_rows            = of(area.rows);
     int const filled     = t.width - (t.blocks - 1) * gradient_block;
     for (int k = 0; k < 4; ++k) {
       t.tail[k] = filled >= 2 * k + 2 ? ~0u : filled == 2 * k + 1 ? 0xffffu : 0u;
@@ -339,7 +339,7 @@ struct alignas(16) gradient_note {
 
 /// What a warp keeps in shared memory rather than in registers, beside its areas.
 struct gradient_notes {
-  std::uint64_t landed[gradient_layout::areas + 1];  ///< Barriers, an even number.
+  std::uint64_t landed[gradient_layout::areas];  ///< Barriers, an even number.
   std::uint32_t zeros[4];
   gradient_note chunks[gradient_layout::areas];  ///< What was fetched, or has no steps.
   gradient_place ahead;                          ///< What to fetch next.

@@ -48,31 +48,40 @@ struct toeplitz_gradient_policy {
 /// block each. As copied: the rows of an image, or single rows, as they lie in memory. Laid out:
 /// every row begins with a piece.
 struct gradient_area {
-  int blocks      = 0;  ///< Most of a row.
+  int rows        = 0;  ///< Most of an image,
+  int blocks      = 0;  ///< and of a row.
   int run_pitch   = 0;  ///< As copied, from one run to the next,
   int copied      = 0;  ///< and in all.
   int row_pitch   = 0;  ///< Laid out.
   int image_pitch = 0;
   int laid_out    = 0;  ///< In all.
 
-  gradient_area() = default;
-  /// @param width      Of the tensor's planes.
-  /// @param own_blocks Most blocks of a row that are staged.
-  constexpr gradient_area(toeplitz_gradient_policy const& policy, std::int64_t width,
-                          std::int64_t own_blocks) noexcept
-    : blocks{static_cast<int>(own_blocks)}
+  /// Pieces of an image.
+  [[nodiscard]] constexpr std::int64_t entries() const noexcept
   {
-    bool const even = width % gradient_block == 0;
+    return std::int64_t{rows} * blocks;
+  }
+
+  gradient_area() = default;
+  /// @param plane      Of the tensor.
+  /// @param own_blocks Most blocks of a row that are staged.
+  constexpr gradient_area(toeplitz_gradient_policy const& policy, extent2 plane,
+                          std::int64_t own_blocks) noexcept
+    : rows{static_cast<int>(std::min<std::int64_t>(policy.steps, plane.height))},
+      blocks{static_cast<int>(own_blocks)}
+  {
+    bool const even = plane.width % gradient_block == 0;
     // Rows an odd number of pieces apart are written to different banks.
     row_pitch   = even && policy.whole_rows ? blocks : blocks | 1;
-    image_pitch = spread(policy, policy.steps * row_pitch);
+    image_pitch = spread(policy, rows * row_pitch);
     laid_out    = policy.images * image_pitch;
     if (!policy.whole_rows) {
       run_pitch = (blocks + 1) | 1;
-      copied    = policy.steps * run_pitch;
+      copied    = rows * run_pitch;
     } else {
       // With room for what lies between a run's begin and the boundary before it.
-      std::int64_t const least = (policy.steps * width + 2 * (gradient_block - 1)) / gradient_block;
+      std::int64_t const least =
+        (rows * plane.width + 2 * (gradient_block - 1)) / gradient_block;
       run_pitch = even ? spread(policy, static_cast<int>(least)) : static_cast<int>(least);
       copied    = policy.images * run_pitch;
     }
@@ -88,15 +97,14 @@ struct gradient_area {
   }
 };
 
-/// What a piece to be laid out is, two words of a table that a block's warps share: where it lies,
-/// in bytes, and where it goes; its row, run and block.
+/// Of the table's entries, one for each piece of a chunk.
 inline constexpr int gradient_entry_bytes = 8;
 
 /// The shared memory of a block, in bytes: the table, then for each warp its notes and areas for
 /// chunks, in whose place sums lie at the end.
 struct gradient_layout {
-  static constexpr int areas  = 3;
-  static constexpr int staged = 176;  ///< Where a warp's areas begin, after its notes.
+  static constexpr int areas  = 2;
+  static constexpr int staged = 144;  ///< Where a warp's areas begin, after its notes.
   gradient_area x;
   gradient_area dy;
   std::int64_t area_bytes  = 0;
@@ -107,24 +115,21 @@ struct gradient_layout {
   constexpr gradient_layout(conv2d_problem const& p, toeplitz_gradient_policy const& policy) noexcept
   {
     std::int64_t const all = geometry::divide_up(p.input.width, gradient_block);
-    x  = {policy, p.input.width,
+    x  = {policy, p.input,
           policy.whole_rows ? all
                             : std::min<std::int64_t>(all, policy.blocks + policy.halves - 1)};
-    dy = {policy, output_extent(p).width, policy.blocks};
+    dy = {policy, output_extent(p), policy.blocks};
     // One more: words are read up to one past a run.
     area_bytes = (std::int64_t{x.copied} + dy.copied + 1) * copy_bytes;
-    std::int64_t const rows = (std::int64_t{x.laid_out} + dy.laid_out) * copy_bytes;
+    std::int64_t const laid_out = (std::int64_t{x.laid_out} + dy.laid_out) * copy_bytes;
     std::int64_t const sums =
       std::int64_t{policy.rows} * policy.halves * gradient_block * gradient_block * 4;
-    warp_bytes = staged + std::max((areas - 1) * area_bytes + std::max(area_bytes, rows), sums);
+    warp_bytes = staged + std::max(area_bytes + std::max(area_bytes, laid_out), sums);
+    // Past the rows of dy there are steps that read, and drop, what lies behind them.
+    warp_bytes += std::int64_t{policy.steps - dy.rows} *
+                  std::max(dy.row_pitch, policy.whole_rows ? 0 : dy.run_pitch) * copy_bytes;
     table_bytes =
-      geometry::round_up(entries(policy, x) + entries(policy, dy), 2) * gradient_entry_bytes;
-  }
-
-  [[nodiscard]] static constexpr std::int64_t entries(toeplitz_gradient_policy const& policy,
-                                                      gradient_area const& area) noexcept
-  {
-    return std::int64_t{policy.images} * policy.steps * area.blocks;
+      geometry::round_up(policy.images * (x.entries() + dy.entries()), 2) * gradient_entry_bytes;
   }
 
   /// Of a block.

@@ -79,10 +79,10 @@ class gradient_load {
   {
     if constexpr (How == mover::bulk) { landed_[index].wait(phase & 1u); }
     if constexpr (How == mover::async) {
-      if (younger == 1) {
-        async_wait<1>();
+      if (younger == 0) {
+        async_wait<0>();
       } else {
-        async_wait<2>();
+        async_wait<1>();
       }
     }
     warp_sync();
@@ -146,7 +146,7 @@ class gradient_load {
 
 /// One piece to be laid out.
 struct gradient_entry {
-  std::uint32_t places;  ///< Where it lies, and where it goes, in bytes.
+  std::uint32_t places;  ///< Where it lies, in elements, and where it goes, in bytes.
   std::uint32_t names;   ///< Its row, run and block.
 };
 static_assert(sizeof(gradient_entry) == gradient_entry_bytes);
@@ -161,13 +161,11 @@ __device__ void list_pieces(toeplitz_gradient_params<T> const& p, gradient_tenso
   for (int i = static_cast<int>(threadIdx.x); i < p.policy.images * t.entries;
        i += static_cast<int>(blockDim.x)) {
     int const image  = t.by_entries.quotient(i);
-    int const column = p.steps.quotient(i);  // of pieces, each as high as a chunk
-    int const row    = i - column * p.policy.steps;
+    int const column = t.by_rows.quotient(i);  // of pieces, as high as a chunk
+    int const row    = i - column * t.area.rows;
     int const block  = column - image * t.area.blocks;
     int const run    = whole ? image : row;
-    int const from   = run * t.area.run_pitch * copy_bytes +
-                     (whole ? row * t.width * static_cast<int>(sizeof(T)) : 0) +
-                     block * copy_bytes;
+    int const from   = (run * t.area.run_pitch + block) * gradient_block + (whole ? row * t.width : 0);
     int const to = (image * t.area.image_pitch + row * t.area.row_pitch + block) * copy_bytes;
     table[t.entry + i] = {static_cast<std::uint32_t>(from | to << 16),
                           static_cast<std::uint32_t>(row | run << 8 | block << 16)};
@@ -197,13 +195,13 @@ __device__ void lay_out_rows(gradient_tensor<T> const& t, gradient_entry const* 
     gradient_entry const e = *at;
     unsigned const own     = e.names >> 16;
     if ((e.names & 255u) >= staged || own > last) { continue; }
-    unsigned const here = first + (e.names >> 8 & 255u) * shift;
-    auto const* const pair =
-      reinterpret_cast<T const*>(copied + ((e.places & 0xffffu) + (here & 6u) * 2));
+    unsigned const own_past = (first + (e.names >> 8 & 255u) * shift) % gradient_block;
+    unsigned const element = (e.places & 0xffffu) + own_past;
+    auto const* const pair = reinterpret_cast<T const*>(copied) + (element & ~1u);
     std::uint32_t w[5];
 #pragma unroll
     for (int k = 0; k < 5; ++k) { w[k] = load_pair(pair + 2 * k); }
-    int const odd = static_cast<int>(here & 1u) * 16;
+    int const odd = static_cast<int>(element & 1u) * 16;
 #pragma unroll
     for (int k = 0; k < 4; ++k) { w[k] = funnel_pair(w[k], w[k + 1], odd); }
 #pragma unroll

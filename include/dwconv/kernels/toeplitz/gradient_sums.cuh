@@ -49,10 +49,10 @@ struct gradient_lanes {
     int const matrix  = lane / 8;
     int const x_block = item.staged_block(p, c.block);
     int const dy_begin = p.aligned ? p.dy.copied : p.dy.laid_out;
-    auto const x_at  = [&](gradient_lane& to, int slot, int half) {
+    auto const x_at  = [&](gradient_lane& to, int slot, int beside) {
       int const image = p.block_columns.quotient(slot);
       int const own   = c.block + slot - image * p.block_columns.divisor();
-      int const block = own + item.first_block + half;
+      int const block = own + item.first_block + beside;
       bool const here = image < c.images() && own < p.dy.blocks && block >= x_block &&
                         block < p.x.blocks;
       to.place(here, image * p.x.image_pitch + (block - x_block) * copy_bytes, p.x.row_pitch,
@@ -140,11 +140,11 @@ class gradient_sums {
   __device__ void store(float* to) const
   {
     int const at = lane_index() / 4 * gradient_block + lane_index() % 4 * 2;
-    auto const put = [&](int row, int half, float first, float second) {
-      float* const of_half =
-        to + (row * Halves + half) * (gradient_block * gradient_block) + at;
-      of_half[0] = first;
-      of_half[1] = second;
+    auto const put = [&](int row, int block, float first, float second) {
+      float* const of_block =
+        to + (row * Halves + block) * (gradient_block * gradient_block) + at;
+      of_block[0] = first;
+      of_block[1] = second;
     };
 #pragma unroll
     for (int row = 0; row < Rows; ++row) {
