@@ -87,7 +87,7 @@ struct toeplitz_filter {
 
 /// Chunks and strips so small that small planes have several.
 constexpr dwconv::toeplitz_gradient::aims small_chunks{
-  .shared_bytes = 9000, .warps = 3, .strip = 20};
+  .shared_bytes = 9000, .whole_bytes = 9000, .warps = 3, .strip = 20};
 
 [[nodiscard]] conv2d_problem square(std::int64_t batch, std::int64_t size, std::int64_t taps,
                                     std::int64_t pad)

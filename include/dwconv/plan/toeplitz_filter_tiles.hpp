@@ -17,12 +17,13 @@ namespace toeplitz_gradient {
 
 /// What the units of a warp aim for.
 struct aims {
-  int shared_bytes;  ///< Of a block.
+  int shared_bytes;  ///< Of a block,
+  int whole_bytes;   ///< and of one whose chunks are whole units.
   int warps;         ///< Of a multiprocessor, all of them there at a time.
   int strip;         ///< Most rows of dy of a unit.
 };
 
-inline constexpr aims sm90{.shared_bytes = 72 * 1024, .warps = 12, .strip = 512};
+inline constexpr aims sm90{.shared_bytes = 56 * 1024, .whole_bytes = 75 * 1024, .warps = 16, .strip = 512};
 
 using geometry::divide_up;
 
@@ -117,10 +118,14 @@ constexpr void choose_units(conv2d_problem const& p, aims const& aim, std::int64
   }
   // Strips where there is little else: each reads some rows of x that its neighbours read too.
   policy.strip = static_cast<int>(std::min<std::int64_t>(out.height, aim.strip));
-  std::int64_t const least = std::max<std::int64_t>(4 * policy.tap_rows, 16);
-  while (policy.strip >= 2 * least && items(p, policy) < divide_up(wanted_warps, units(p, policy))) {
-    policy.strip = (policy.strip + 1) / 2;
-  }
+  auto const cut_to = [&](std::int64_t least, std::int64_t units_wanted) {
+    while (policy.strip >= 2 * least && units(p, policy) < units_wanted) {
+      policy.strip = (policy.strip + 1) / 2;
+    }
+  };
+  std::int64_t const wanted = divide_up(wanted_warps, items(p, policy));
+  cut_to(std::max<std::int64_t>(4 * policy.tap_rows, 16), wanted);
+  if (wanted > 1) { cut_to(std::max<std::int64_t>(16 * policy.tap_rows, 64), 8 * wanted); }
 }
 
 /// Few chunks, of as many steps as an area holds; those counts of steps that take the least room
@@ -136,7 +141,8 @@ constexpr void choose_steps(conv2d_problem const& p, aims const& aim,
   auto const fits = [&](int steps) {
     toeplitz_gradient_policy with = policy;
     with.steps                    = steps;
-    return gradient_layout{p, with}.shared_bytes() <= aim.shared_bytes;
+    return gradient_layout{p, with}.shared_bytes() <=
+           (steps == walk ? aim.whole_bytes : aim.shared_bytes);
   };
   int steps = 1;
   for (int s = 2; s <= most; ++s) {
@@ -148,12 +154,13 @@ constexpr void choose_steps(conv2d_problem const& p, aims const& aim,
 constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
                              toeplitz_gradient_policy& policy) noexcept
 {
-  constexpr std::int64_t most_splits = 1024;
-  std::int64_t const all = units(p, policy);
-  std::int64_t const of  = std::min(items(p, policy), wanted_warps);
-  std::int64_t const each =
-    std::max(divide_up(all * of, wanted_warps), divide_up(all, most_splits));
-  policy.splits       = static_cast<int>(divide_up(all, std::max<std::int64_t>(each, 1)));
+  constexpr std::int64_t most_splits = 1024, uneven = 4;
+  std::int64_t const all    = std::max<std::int64_t>(units(p, policy), 1);
+  std::int64_t const wanted =
+    std::clamp<std::int64_t>(wanted_warps / items(p, policy), 1, std::min(all, most_splits));
+  // Few units are shared out evenly.
+  std::int64_t const each = divide_up(all, wanted);
+  policy.splits = static_cast<int>(each < uneven ? divide_up(all, each) : wanted);
   policy.side_by_side = !policy.whole_rows;
 }
 

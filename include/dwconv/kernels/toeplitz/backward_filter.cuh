@@ -101,7 +101,7 @@ class gradient_ring {
   /// Areas that chunks are copied to. Where rows have to be laid out, that takes the last one.
   [[nodiscard]] __device__ int depth() const
   {
-    return p_.aligned ? gradient_layout::areas : gradient_layout::areas - 1;
+    return p_.way == gradient_way::laid_out ? gradient_layout::areas - 1 : gradient_layout::areas;
   }
 
   /// Starts the next chunk, if there is one, on its way into an area that no lane reads any more.
@@ -113,8 +113,13 @@ class gradient_ring {
       load_.skip();
     } else {
       gradient_chunk const chunk = walk.chunk();
-      unsigned const past        = load_.start(index, area(index), notes_.item, chunk);
-      note = gradient_note::of(chunk, shuffle(past, 0), shuffle(past, gradient_runs_most));
+      if (p_.way == gradient_way::by_units) {
+        load_.start_units(area(index), dynamic_shared_memory<gradient_entry>(), notes_.item, chunk);
+        note = gradient_note::of(chunk, 0, 0);
+      } else {
+        unsigned const past = load_.start(index, area(index), notes_.item, chunk);
+        note = gradient_note::of(chunk, shuffle(past, 0), shuffle(past, gradient_runs_most));
+      }
       walk.next();
     }
     warp_sync();
@@ -175,7 +180,11 @@ __global__ void __launch_bounds__(gradient_threads, Config::blocks)
   toeplitz_gradient_kernel(typename Config::params const p)
 {
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
-  if (!p.aligned) {
+  if (p.way == gradient_way::by_units) {
+    list_units(p.x, dynamic_shared_memory<gradient_entry>());
+    list_units(p.dy, dynamic_shared_memory<gradient_entry>());
+  }
+  if (p.way == gradient_way::laid_out) {
     list_pieces(p, p.x, dynamic_shared_memory<gradient_entry>());
     list_pieces(p, p.dy, dynamic_shared_memory<gradient_entry>());
   }
@@ -193,7 +202,8 @@ __global__ void __launch_bounds__(gradient_threads, Config::blocks)
     gradient_note const chunk = ring.wait(index, phase);
     if (chunk.steps() == 0) { break; }
     if (chunk.first()) { ring.place(lanes, chunk); }
-    if (p.aligned) {
+    bool const in_place = p.way != gradient_way::laid_out;
+    if (in_place) {
       lanes.begin(ring.offset(ring.area(index)));
     } else {
       ring.lay_out(index, chunk);
@@ -202,7 +212,7 @@ __global__ void __launch_bounds__(gradient_threads, Config::blocks)
     }
     multiply_chunk<Config>(sums, lanes, chunk);
     warp_sync();
-    if (p.aligned) { ring.fetch(index); }
+    if (in_place) { ring.fetch(index); }
     if (++index == ring.depth()) {
       index = 0;
       ++phase;

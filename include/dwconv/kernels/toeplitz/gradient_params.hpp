@@ -20,8 +20,9 @@ struct gradient_tensor {
   int width;
   int blocks;        ///< Of a row of the plane.
   int run_shift;     ///< Elements by which runs are further past a 16-byte boundary, each.
+  int unit;          ///< Bytes, where they are copied by units.
   int entry;         ///< First one of the table,
-  int entries;       ///< so many of them for each image.
+  int entries;       ///< so many of them for an image.
   int copied;        ///< Bytes from a chunk's area to this tensor's, as copied,
   int laid_out;      ///< and laid out.
   int row_pitch;     ///< Bytes, where lanes read.
@@ -60,7 +61,7 @@ struct toeplitz_gradient_params {
   int filter_width;
   int pad_top;
   int pad_left;
-  bool aligned;  ///< Every row begins at a multiple of 16 bytes.
+  gradient_way way;
 
   toeplitz_gradient_params(conv2d_problem const& p, T const* x_, T const* dy_, float* partial_,
                            toeplitz_gradient_policy const& policy_)
@@ -68,13 +69,13 @@ struct toeplitz_gradient_params {
   {
     extent2 const out = output_extent(p);
     gradient_layout const layout{p, policy};
-    aligned       = in_pieces(x_, p.input.width) && in_pieces(dy_, out.width);
+    way           = way_of(layout, x_, p.input.width, dy_, out.width);
     x             = tensor(x_, p.batch, p.channels, p.input, layout.x);
     dy            = tensor(dy_, p.batch, p.output_channels(), out, layout.dy);
     dy.copied     = layout.x.copied * copy_bytes;
     dy.laid_out   = layout.x.laid_out * copy_bytes;
-    dy.entry      = x.entries * policy.images;
-    area_bytes    = static_cast<int>(layout.area_bytes);
+    dy.entry      = way == gradient_way::by_units ? x.entries : x.entries * policy.images;
+    area_bytes    = static_cast<int>(way == gradient_way::by_units ? layout.laid_out : layout.copied);
     warp_bytes    = static_cast<int>(layout.warp_bytes);
     table_bytes   = static_cast<int>(layout.table_bytes);
     row_groups    = parts(p.filter.height, policy.tap_rows);
@@ -117,8 +118,10 @@ struct toeplitz_gradient_params {
     t.width       = static_cast<int>(plane.width);
     t.blocks      = parts(plane.width, gradient_block).divisor();
     t.run_shift   = static_cast<int>((policy.whole_rows ? t.image : plane.width) % gradient_block);
-    t.entries     = static_cast<int>(area.entries());
-    bool const as_copied = aligned;
+    bool const as_copied = way == gradient_way::as_copied;
+    bool const by_units  = way == gradient_way::by_units;
+    t.unit               = gradient_unit(plane.width);
+    t.entries = static_cast<int>(area.pieces()) * (by_units ? copy_bytes / t.unit : 1);
     int const row        = policy.whole_rows ? area.blocks : area.run_pitch;
     t.row_pitch          = (as_copied ? row : area.row_pitch) * copy_bytes;
     t.image_pitch        = (as_copied ? area.run_pitch : area.image_pitch) * copy_bytes;
@@ -131,10 +134,19 @@ struct toeplitz_gradient_params {
     }
     return t;
   }
-  [[nodiscard]] static bool in_pieces(T const* data, std::int64_t width)
+  [[nodiscard]] static gradient_way way_of(gradient_layout const& layout, T const* x_,
+                                           std::int64_t x_width, T const* dy_,
+                                           std::int64_t dy_width)
   {
-    return width % gradient_block == 0 &&
-           reinterpret_cast<std::uintptr_t>(data) % copy_bytes == 0;
+    auto const at_units = [](T const* data, int unit) {
+      return reinterpret_cast<std::uintptr_t>(data) % static_cast<unsigned>(unit) == 0;
+    };
+    int const x_unit = gradient_unit(x_width), dy_unit = gradient_unit(dy_width);
+    if (!layout.units || !at_units(x_, x_unit) || !at_units(dy_, dy_unit)) {
+      return gradient_way::laid_out;
+    }
+    return x_unit == copy_bytes && dy_unit == copy_bytes ? gradient_way::as_copied
+                                                         : gradient_way::by_units;
   }
 };
 

@@ -21,6 +21,21 @@ inline constexpr int gradient_runs_most = 16;
 /// Most steps of a chunk.
 inline constexpr int gradient_steps_most = 128;
 
+/// How chunks reach shared memory.
+enum class gradient_way : std::uint8_t {
+  as_copied,  ///< Every row begins with a piece of memory: read as it lies.
+  by_units,   ///< Rows begin at multiples of 4 bytes: copied by so many, each row to its place.
+  laid_out,   ///< Copied as it lies, then every row laid out.
+};
+
+/// The most bytes, 2 to 16, that every row of such a width begins at a multiple of.
+[[nodiscard]] constexpr int gradient_unit(std::int64_t width) noexcept
+{
+  int unit = copy_bytes;
+  while (width * 2 % unit != 0) { unit /= 2; }
+  return unit;
+}
+
 /// Threads of a block of the kernel: its warps share nothing but the multiprocessor.
 inline constexpr int gradient_threads = 128;
 
@@ -57,7 +72,7 @@ struct gradient_area {
   int laid_out    = 0;  ///< In all.
 
   /// Pieces of an image.
-  [[nodiscard]] constexpr std::int64_t entries() const noexcept
+  [[nodiscard]] constexpr std::int64_t pieces() const noexcept
   {
     return std::int64_t{rows} * blocks;
   }
@@ -71,8 +86,8 @@ struct gradient_area {
       blocks{static_cast<int>(own_blocks)}
   {
     bool const even = plane.width % gradient_block == 0;
-    // Rows an odd number of pieces apart are written to different banks.
-    row_pitch   = even && policy.whole_rows ? blocks : blocks | 1;
+    // Pieces that are laid out in rows an odd number apart are written to different banks.
+    row_pitch   = policy.whole_rows && gradient_unit(plane.width) >= 4 ? blocks : blocks | 1;
     image_pitch = spread(policy, rows * row_pitch);
     laid_out    = policy.images * image_pitch;
     if (!policy.whole_rows) {
@@ -97,7 +112,7 @@ struct gradient_area {
   }
 };
 
-/// Of the table's entries, one for each piece of a chunk.
+/// Of an entry of the table that says where pieces or units lie.
 inline constexpr int gradient_entry_bytes = 8;
 
 /// The shared memory of a block, in bytes: the table, then for each warp its notes and areas for
@@ -107,29 +122,38 @@ struct gradient_layout {
   static constexpr int staged = 144;  ///< Where a warp's areas begin, after its notes.
   gradient_area x;
   gradient_area dy;
-  std::int64_t area_bytes  = 0;
+  bool units               = false;  ///< Rows begin at units, where the tensors do.
+  std::int64_t copied      = 0;      ///< Of an area.
+  std::int64_t laid_out    = 0;
   std::int64_t warp_bytes  = 0;
   std::int64_t table_bytes = 0;
 
   gradient_layout() = default;
   constexpr gradient_layout(conv2d_problem const& p, toeplitz_gradient_policy const& policy) noexcept
   {
+    extent2 const out      = output_extent(p);
     std::int64_t const all = geometry::divide_up(p.input.width, gradient_block);
     x  = {policy, p.input,
           policy.whole_rows ? all
                             : std::min<std::int64_t>(all, policy.blocks + policy.halves - 1)};
-    dy = {policy, output_extent(p), policy.blocks};
+    dy = {policy, out, policy.blocks};
+    int const x_unit = gradient_unit(p.input.width), dy_unit = gradient_unit(out.width);
+    units = std::min(x_unit, dy_unit) >= 4;
     // One more: words are read up to one past a run.
-    area_bytes = (std::int64_t{x.copied} + dy.copied + 1) * copy_bytes;
-    std::int64_t const laid_out = (std::int64_t{x.laid_out} + dy.laid_out) * copy_bytes;
+    copied   = (std::int64_t{x.copied} + dy.copied + 1) * copy_bytes;
+    laid_out = (std::int64_t{x.laid_out} + dy.laid_out) * copy_bytes;
     std::int64_t const sums =
       std::int64_t{policy.rows} * policy.halves * gradient_block * gradient_block * 4;
-    warp_bytes = staged + std::max(area_bytes + std::max(area_bytes, laid_out), sums);
+    bool const even            = std::min(x_unit, dy_unit) == copy_bytes;
+    std::int64_t const both    = even ? areas * copied : units ? areas * laid_out : 0;
+    warp_bytes                 = staged + std::max({both, copied + laid_out, sums});
     // Past the rows of dy there are steps that read, and drop, what lies behind them.
     warp_bytes += std::int64_t{policy.steps - dy.rows} *
                   std::max(dy.row_pitch, policy.whole_rows ? 0 : dy.run_pitch) * copy_bytes;
-    table_bytes =
-      geometry::round_up(policy.images * (x.entries() + dy.entries()), 2) * gradient_entry_bytes;
+    std::int64_t const of_pieces = policy.images * (x.pieces() + dy.pieces());
+    std::int64_t const of_units =
+      units ? x.pieces() * (copy_bytes / x_unit) + dy.pieces() * (copy_bytes / dy_unit) : 0;
+    table_bytes = geometry::round_up(std::max(of_pieces, of_units), 2) * gradient_entry_bytes;
   }
 
   /// Of a block.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <dwconv/device/async_copy.cuh>
 #include <dwconv/device/barrier.cuh>
@@ -14,6 +15,15 @@
 #include <dwconv/staging/tile_load.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
+
+/// An entry of the table that a block's warps share, of a piece to be laid out: where it lies, in
+/// elements, and where it goes, in bytes; its row, run and block. Of a unit to be copied: where it
+/// lies, in elements; its row, its number in the row, and where it goes.
+struct gradient_entry {
+  std::uint32_t places;
+  std::uint32_t names;
+};
+static_assert(sizeof(gradient_entry) == gradient_entry_bytes);
 
 /// Brings chunks into a warp's own areas of shared memory. A chunk is contiguous runs of memory, the
 /// rows of an image or single rows; each lane looks after one: those of the first half of the warp
@@ -54,11 +64,12 @@ class gradient_load {
     T const* const begin = plane_ + static_cast<std::int64_t>(row) * t.width;
     bool const here      = whole ? run < c.images && rows > 0 : run < rows && columns_ > 0;
     int const count      = !here ? 0 : whole ? rows * t.width : columns_;
-    int const past       = p_.aligned ? 0 : past_boundary(begin);
+    bool const aligned   = p_.way == gradient_way::as_copied;
+    int const past       = aligned ? 0 : past_boundary(begin);
     T* const to =
       reinterpret_cast<T*>(area + (t.copied + run * t.area.run_pitch * copy_bytes)) + past;
     run_cut cut{0, count};
-    if (!p_.aligned && here) { cut = cut_outwards(begin, count, t.data, t.end); }
+    if (!aligned && here) { cut = cut_outwards(begin, count, t.data, t.end); }
     if constexpr (How == mover::bulk) {
       start_bulk(landed_[index], to, begin, count, cut);
     } else {
@@ -67,23 +78,34 @@ class gradient_load {
     return static_cast<unsigned>(past);
   }
 
+  /// The same, by units.
+  __device__ void start_units(unsigned char* area, gradient_entry const* table,
+                              gradient_item const& item, gradient_chunk const& c)
+  {
+    copy_units(p_.x, item.input, item.staged_block(p_, c.block), c.x_row, c.x_rows(), area, table,
+               c);
+    copy_units(p_.dy, item.channel, c.block, c.dy_row, c.dy_rows, area, table, c);
+    async_commit();
+  }
+
   /// Instead of starting a chunk that is not there: waiting counts them.
   __device__ void skip()
   {
-    if constexpr (How == mover::async) { async_commit(); }
+    if (How == mover::async || p_.way == gradient_way::by_units) { async_commit(); }
   }
 
   /// @param phase   How often the area was waited for before.
   /// @param younger Chunks that were started, or skipped, since.
   __device__ void wait(int index, unsigned phase, int younger)
   {
-    if constexpr (How == mover::bulk) { landed_[index].wait(phase & 1u); }
-    if constexpr (How == mover::async) {
+    if (How == mover::async || p_.way == gradient_way::by_units) {
       if (younger == 0) {
         async_wait<0>();
       } else {
         async_wait<1>();
       }
+    } else if constexpr (How == mover::bulk) {
+      landed_[index].wait(phase & 1u);
     }
     warp_sync();
   }
@@ -100,10 +122,41 @@ class gradient_load {
                        (of_x ? item.input : item.channel) * t.plane + block * gradient_block);
   }
 
+  /// Rows of a tensor, each from a piece on; behind the end of a row, zeros to the end of a piece.
+  __device__ void copy_units(gradient_tensor<T> const& t, int channel, int block, int row, int rows,
+                             unsigned char* area, gradient_entry const* table,
+                             gradient_chunk const& c)
+  {
+    T const* from = t.data + (c.image * t.image + channel * t.plane +
+                              static_cast<std::int64_t>(row) * t.width + block * gradient_block);
+    unsigned char* to    = area + t.laid_out;
+    int const columns    = t.width - block * gradient_block;
+    unsigned const most  = static_cast<unsigned>(rows);
+    auto const copy_with = [&](auto bytes) {
+      constexpr int unit  = decltype(bytes)::value;
+      unsigned const here = static_cast<unsigned>(max(columns, 0)) * 2 / unit;
+      for (int image = 0; image < c.images; ++image, from += t.image, to += t.image_pitch) {
+#pragma unroll 4
+        for (int i = lane_index(); i < t.entries; i += warp_lanes) {
+          gradient_entry const e = table[t.entry + i];
+          if ((e.names & 255u) >= most) { continue; }
+          bool const in_row = (e.names >> 8 & 255u) < here;
+          async_copy<unit>(to + (e.names >> 16), from + (in_row ? e.places : 0u),
+                           in_row ? unit : 0);
+        }
+      }
+    };
+    switch (t.unit) {
+      case 16: return copy_with(std::integral_constant<int, 16>{});
+      case 8: return copy_with(std::integral_constant<int, 8>{});
+      default: return copy_with(std::integral_constant<int, 4>{});
+    }
+  }
+
   __device__ void start_bulk(transaction_barrier& landed, T* to, T const* run, int count,
                              run_cut cut)
   {
-    if (count > 0 && !p_.aligned) { copy_ends(to, run, count, cut, 0, 1); }
+    if (count > 0 && p_.way != gradient_way::as_copied) { copy_ends(to, run, count, cut, 0, 1); }
     unsigned const bytes =
       cut.has_pieces()
         ? static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T))
@@ -144,13 +197,6 @@ class gradient_load {
   int columns_    = 0;
 };
 
-/// One piece to be laid out.
-struct gradient_entry {
-  std::uint32_t places;  ///< Where it lies, in elements, and where it goes, in bytes.
-  std::uint32_t names;   ///< Its row, run and block.
-};
-static_assert(sizeof(gradient_entry) == gradient_entry_bytes);
-
 /// Fills a tensor's part of the table that says where pieces to be laid out lie. Neighbouring
 /// entries are in neighbouring rows, for those begin at different banks.
 template <typename T>
@@ -169,6 +215,23 @@ __device__ void list_pieces(toeplitz_gradient_params<T> const& p, gradient_tenso
     int const to = (image * t.area.image_pitch + row * t.area.row_pitch + block) * copy_bytes;
     table[t.entry + i] = {static_cast<std::uint32_t>(from | to << 16),
                           static_cast<std::uint32_t>(row | run << 8 | block << 16)};
+  }
+}
+
+/// The same for units to be copied, row after row, of one image.
+template <typename T>
+__device__ void list_units(gradient_tensor<T> const& t, gradient_entry* table)
+{
+  int const of_row  = t.area.blocks * (copy_bytes / t.unit);
+  int const element = t.unit / static_cast<int>(sizeof(T));
+  int row           = 0;
+  int unit          = static_cast<int>(threadIdx.x);
+  for (int i = unit; i < t.entries; i += static_cast<int>(blockDim.x)) {
+    for (; unit >= of_row; unit -= of_row) { ++row; }
+    auto const from = static_cast<std::uint32_t>(row * t.width + unit * element);
+    int const to    = row * t.area.row_pitch * copy_bytes + unit * t.unit;
+    table[t.entry + i] = {from, static_cast<std::uint32_t>(row | unit << 8 | to << 16)};
+    unit += static_cast<int>(blockDim.x);
   }
 }
 

@@ -48,7 +48,7 @@ struct gradient_lanes {
     int const lane    = lane_index();
     int const matrix  = lane / 8;
     int const x_block = item.staged_block(p, c.block);
-    int const dy_begin = p.aligned ? p.dy.copied : p.dy.laid_out;
+    int const dy_begin = p.way == gradient_way::as_copied ? p.dy.copied : p.dy.laid_out;
     auto const x_at  = [&](gradient_lane& to, int slot, int beside) {
       int const image = p.block_columns.quotient(slot);
       int const own   = c.block + slot - image * p.block_columns.divisor();
