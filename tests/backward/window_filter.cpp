@@ -19,7 +19,8 @@ namespace {
 
 /// A tile of the test's own, cut down to the problem: zeros stand for as much as there is.
 struct forced_share {
-  int channels = 1, part = 0, images = 1, columns = 0, strip = 0, steps = 0, down = 1, warps = 0;
+  int channels = 1, part = 0, images = 1, columns = 0, strip = 0, steps = 0, down = 1, warps = 0,
+      stages = 2;
 };
 
 template <typename T>
@@ -30,7 +31,7 @@ template <typename T>
   constexpr int bytes = static_cast<int>(sizeof(T));
   auto plan           = dwconv::make_backward_filter_plan<T>(p, 0, kernel_family::window);
   REQUIRE(plan.outcome.ok());
-  frame const f{p, bytes, plan.device};
+  frame const f{p, bytes, plan.device, aims_for(p, bytes)};
   auto const of = [](std::int64_t value, std::int64_t most) {
     return static_cast<int>(value == 0 ? most : std::min(value, most));
   };
@@ -39,11 +40,12 @@ template <typename T>
   policy.strip    = of(wanted.strip, f.walk.steps());
   bool const rows = policy.columns < f.out.width || policy.strip < f.walk.steps() ||
                     wanted.steps > 0;
-  policy.steps    = wanted.steps > 0 ? wanted.steps * f.walk.live : policy.strip;
+  int const turn  = dwconv::window_filter_turns(p.filter, p.stride);
+  policy.steps    = wanted.steps > 0 ? wanted.steps * turn : policy.strip;
+  policy.stages   = wanted.stages;
   if (rows && wanted.steps == 0) {
-    policy.steps = static_cast<int>(dwconv::geometry::divide_up(policy.strip + f.walk.live - 1,
-                                                                f.walk.live)) *
-                   f.walk.live;
+    policy.steps =
+      static_cast<int>(dwconv::geometry::divide_up(policy.strip + f.walk.live - 1, turn)) * turn;
   }
   bool const whole = policy.columns >= f.out.width && policy.strip >= f.walk.steps() &&
                      policy.steps >= policy.strip;
@@ -176,16 +178,16 @@ void check_forced()
   auto const below = with({24, 9}, {11, 4, 0, w / 2}, {.batch = 2, .channels = 3});
   auto const flat  = with({1, 41}, {}, {.batch = 3, .channels = 5});
   check_each_mover<T, Taps, Stride>(plain, forced_share{.channels = 4, .images = 2, .down = 3});
-  check_each_mover<T, Taps, Stride>(plain, forced_share{.channels = 5, .part = 2, .warps = 3});
-  check_each_mover<T, Taps, Stride>(plain, forced_share{.images = 3, .steps = 1});
+  check_each_mover<T, Taps, Stride>(plain, forced_share{.channels = 5, .part = 2, .warps = 3, .stages = 1});
+  check_each_mover<T, Taps, Stride>(plain, forced_share{.images = 3, .steps = 1, .stages = 3});
   check_each_mover<T, Taps, Stride>(plain, forced_share{.part = 2, .strip = 7, .steps = 2});
   check_each_mover<T, Taps, Stride>(plain, forced_share{.columns = 6, .steps = 2});
   check_each_mover<T, Taps, Stride>(plain,
                                     forced_share{.part = 3, .columns = 9, .strip = 5, .warps = 2});
   check_each_mover<T, Taps, Stride>(below, forced_share{.channels = 2, .images = 2, .down = 5});
-  check_each_mover<T, Taps, Stride>(below, forced_share{.images = 2, .strip = 4, .steps = 1});
+  check_each_mover<T, Taps, Stride>(below, forced_share{.images = 2, .strip = 4, .steps = 1, .stages = 1});
   check_each_mover<T, Taps, Stride>(below, forced_share{.columns = 4, .strip = 9, .steps = 1});
-  check_each_mover<T, Taps, Stride>(flat, forced_share{.channels = 2, .images = 2});
+  check_each_mover<T, Taps, Stride>(flat, forced_share{.channels = 2, .images = 2, .stages = 3});
   check_each_mover<T, Taps, Stride>(flat, forced_share{.columns = 17});
 }
 

@@ -146,7 +146,7 @@ TEST_CASE("shares of the window family cover a sum and keep their promises", "[b
         REQUIRE(plan.family == dwconv::kernel_family::window);
         auto const& w   = plan.window;
         auto const out  = dwconv::output_extent(p);
-        auto const live = dwconv::window_filter_walk{p}.live;
+        int const turn  = dwconv::window_filter_turns(p.filter, p.stride);
         int const bytes = static_cast<int>(dwconv::size_in_bytes(type));
         dwconv::window_filter_layout const at{p, w, bytes};
         REQUIRE(plan.threads % 32 == 0);
@@ -163,7 +163,7 @@ TEST_CASE("shares of the window family cover a sum and keep their promises", "[b
         }
         // Rows of dy return to their registers where a chunk ends.
         if (!at.whole_planes) {
-          REQUIRE(w.steps % live == 0);
+          REQUIRE(w.steps % turn == 0);
           REQUIRE(w.channels == 1);
           REQUIRE(w.down == 1);
         }

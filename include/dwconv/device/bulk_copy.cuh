@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 #include <dwconv/device/barrier.cuh>
 #include <dwconv/device/shared_memory.cuh>
 
@@ -27,6 +29,48 @@ __device__ inline void bulk_load(void* shared, void const* global, unsigned byte
 #else
   static_cast<void>(shared), static_cast<void>(global), static_cast<void>(bytes),
     static_cast<void>(barrier);
+  __trap();
+#endif
+}
+
+/// What L2 shall do with the elements that a copy reads.
+struct read_policy {
+  std::uint64_t word;
+
+  /// Keep them like anything else.
+  [[nodiscard]] static __device__ read_policy normal()
+  {
+    read_policy policy{};
+#if __CUDA_ARCH__ >= 900
+    asm("createpolicy.fractional.L2::evict_normal.b64 %0, 1.0;" : "=l"(policy.word));
+#endif
+    return policy;
+  }
+
+  /// Let them go first: they make room for each other, and what others left there stays.
+  [[nodiscard]] static __device__ read_policy passing()
+  {
+    read_policy policy{};
+#if __CUDA_ARCH__ >= 900
+    asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy.word));
+#endif
+    return policy;
+  }
+};
+
+/// The same under a policy.
+__device__ inline void bulk_load(void* shared, void const* global, unsigned bytes,
+                                 transaction_barrier& barrier, read_policy policy)
+{
+#if __CUDA_ARCH__ >= 900
+  asm volatile(
+    "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], "
+    "%2, [%3], %4;" ::"r"(shared_address(shared)),
+    "l"(__cvta_generic_to_global(global)), "r"(bytes), "r"(barrier.address()), "l"(policy.word)
+    : "memory");
+#else
+  static_cast<void>(shared), static_cast<void>(global), static_cast<void>(bytes),
+    static_cast<void>(barrier), static_cast<void>(policy);
   __trap();
 #endif
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <dwconv/device/launch.cuh>
+#include <dwconv/device/launch_order.cuh>
 #include <dwconv/dispatch/add_splits.cuh>
 #include <dwconv/dispatch/launch_status.hpp>
 #include <dwconv/dispatch/toeplitz_filter.cuh>
@@ -72,7 +73,8 @@ template <typename T, typename Gradient>
     add_splits_params<sum_of<T>, Gradient>{call.partial, call.tensors.dfilter,
                                            filter_elements(call.plan.problem),
                                            split_count(call.plan), call.how},
-    call.stream));
+    call.stream,
+    call.plan.blocks > 0 && launches_can_overlap(call.plan.device.compute_capability)));
 }
 
 }  // namespace dispatch

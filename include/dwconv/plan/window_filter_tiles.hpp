@@ -33,16 +33,42 @@ inline constexpr int warp_size = 32;
 
 /// What a block aims for, found on an H200 with CUDA 13.0 (docs/tuning.md has the figures).
 struct aims {
-  std::int64_t stage_bytes  = 16 * 1024;  ///< Of x and dy together, where whole planes fit
-  std::int64_t chunk_bytes  = 16 * 1024;  ///< and where they do not.
-  std::int64_t plane_bytes  = 28 * 1024;  ///< Up to which a chunk has whole planes.
-  std::int64_t run_bytes    = 1024;       ///< That a run of x should have.
+  std::int64_t stage_bytes  = 16 * 1024;  ///< Of x and dy together, in whole planes,
+  std::int64_t plane_bytes  = 28 * 1024;  ///< up to this size of a plane.
+  std::int64_t thread_bytes = 340;        ///< Of a chunk of rows, for each thread.
+  std::int64_t run_bytes    = 2048;       ///< That a run of x should have: starting one has a price.
+  std::int64_t block_bytes  = 16 * 1024;  ///< That a block could move while it begins and ends.
+  int stages                = 2;
+  int lanes                 = 32;         ///< Least threads of a block with whole planes, if work is there,
+  int row_lanes             = 64;         ///< and of one with rows.
   int segment               = 7;          ///< Steps of one of the threads below each other.
+  int least_across          = 1;          ///< Threads along a row from which on rows are better.
   int across                = 96;         ///< Threads along a window of a long row.
-  int blocks                = 16;         ///< For a multiprocessor, over the whole launch.
-  int least_steps           = 16;         ///< Of a strip, for each row of dy that is kept.
+  int least_steps           = 16;         ///< Of a strip.
   std::int64_t longest_walk = 2048;       ///< Terms that a thread adds one after the other.
+  int passing               = 4;          ///< Times L2 that are read past it.
 };
+
+[[nodiscard]] constexpr aims aims_for(conv2d_problem const& p, int element_bytes) noexcept
+{
+  aims aim{};
+  aim.least_across = INT32_MAX;
+  bool const large = p.filter.height * p.filter.width > 25;
+  if (element_bytes == 2) {
+    aim.plane_bytes  = 6 * 1024;
+    aim.lanes        = 64;
+    aim.thread_bytes = 256;
+    aim.row_lanes    = 32;
+  }
+  if (p.filter.height > 5 && large) {
+    // Bound by multiply-adds: as many warps as registers allow, and few multiply-adds' worth of
+    // beginnings.
+    aim.thread_bytes = 256;
+    aim.row_lanes    = 32;
+    aim.least_across = 4;
+  }
+  return aim;
+}
 
 struct frame {
   conv2d_problem const& p;
@@ -55,7 +81,7 @@ struct frame {
   aims aim;
 
   constexpr frame(conv2d_problem const& problem, int element_bytes, device_facts const& facts,
-                  aims const& wanted = {}) noexcept
+                  aims const& wanted) noexcept
     : p{problem},
       bytes{element_bytes},
       device{facts},
@@ -75,9 +101,17 @@ struct frame {
     return window_filter_layout{p, policy, bytes}.bytes(p, policy, bytes) <=
            device.shared_bytes_per_block;
   }
-  [[nodiscard]] constexpr std::int64_t wanted_blocks() const noexcept
+  /// Blocks that the device holds at a time.
+  [[nodiscard]] constexpr std::int64_t places(window_filter_policy const& policy) const noexcept
   {
-    return std::int64_t{std::max(device.multiprocessors, 1)} * aim.blocks;
+    constexpr std::int64_t most_blocks = 32, reserved = 1024;
+    std::int64_t const shared =
+      window_filter_layout{p, policy, bytes}.bytes(p, policy, bytes) + reserved;
+    std::int64_t const threads =
+      std::int64_t{window_filter_blocks(p.filter, p.stride, bytes)} * window_filter_threads;
+    std::int64_t const blocks =
+      std::min({most_blocks, threads / policy.threads, device.shared_bytes_per_sm / shared});
+    return std::max<std::int64_t>(blocks, 1) * std::max(device.multiprocessors, 1);
   }
 };
 
@@ -107,15 +141,21 @@ struct frame {
   policy.strip = policy.steps = steps;
   policy.down                 = static_cast<int>(divide_up(steps, segment));
   std::int64_t const threads  = f.across * policy.down;
-  std::int64_t const room     = std::max<std::int64_t>(f.aim.stage_bytes / f.plane_bytes(), 1);
-  std::int64_t const planes   = fill_warps(threads, warp_size / threads, room);
+  // A plane a thread and many taps: more of them share what it costs to begin.
+  bool const tiny             = threads == 1 && f.p.filter.height * f.p.filter.width >= 25;
+  std::int64_t const lanes    = f.aim.lanes * (tiny ? 2 : 1);
+  std::int64_t const room =
+    std::max<std::int64_t>(f.aim.stage_bytes * (tiny ? 2 : 1) / f.plane_bytes(), 1);
+  std::int64_t const planes   = fill_warps(threads, lanes / threads, room);
   std::int64_t const x_bytes  = f.p.input.height * f.p.input.width * f.bytes;
   std::int64_t const channels = f.p.output_channels();
   std::int64_t const together =
     std::min({divide_up(f.aim.run_bytes, x_bytes), planes, channels});
-  policy.images   = static_cast<int>(std::min(planes / together, f.p.batch));
+  policy.images   = static_cast<int>(
+    std::min({planes / together, f.p.batch, std::int64_t{warp_size}}));  // a lane each
   policy.channels = static_cast<int>(std::min(planes / policy.images, channels));
   policy.part     = policy.images;
+  policy.stages   = f.aim.stages;
   return policy;
 }
 
@@ -131,22 +171,26 @@ struct frame {
     static_cast<int>(whole_rows ? f.out.width : across * f.columns);
   policy.strip  = f.walk.steps();
   policy.images = static_cast<int>(
-    whole_rows ? fill_warps(across, warp_size / across, std::min(f.p.batch, most_images)) : 1);
+    whole_rows ? fill_warps(across, f.aim.row_lanes / across, std::min(f.p.batch, most_images)) : 1);
   policy.part = policy.images;
 
   int const live              = f.walk.live;
+  int const turn              = window_filter_turns(f.p.filter, f.p.stride);
   std::int64_t const of_image = (f.p.stride.height * std::min(policy.columns * f.p.stride.width +
                                                                 f.p.filter.width,
                                                               f.p.input.width) +
                                  policy.columns) *
                                 f.bytes;
   std::int64_t const turns =
-    std::clamp<std::int64_t>(f.aim.chunk_bytes / (of_image * policy.images * live), 1,
-                             divide_up(policy.strip + live - 1, live));
+    std::clamp<std::int64_t>(f.aim.thread_bytes *
+                               divide_up(across * policy.images, warp_size) * warp_size /
+                               (of_image * policy.images * turn),
+                             1,
+                             divide_up(policy.strip + live - 1, turn));
   // The rows of a window have a lane each.
   std::int64_t const lanes =
-    std::max<std::int64_t>(warp_size / (live * f.p.stride.height), 1);
-  policy.steps = static_cast<int>(live * (whole_rows ? turns : std::min(turns, lanes)));
+    std::max<std::int64_t>(warp_size / (turn * f.p.stride.height), 1);
+  policy.steps = static_cast<int>(turn * (whole_rows ? turns : std::min(turns, lanes)));
   return policy;
 }
 
@@ -154,29 +198,6 @@ struct frame {
                                              window_filter_policy const& policy) noexcept
 {
   return divide_up(policy.columns, f.columns) * policy.down * policy.images;
-}
-
-/// More blocks where there are few, by lower strips; more images a block where there are many.
-constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
-{
-  auto const blocks = [&] { return window_filter_splits{f.p, policy}.blocks(); };
-  bool const whole  = window_filter_layout{f.p, policy, f.bytes}.whole_planes;
-  auto const few = [&] {
-    return blocks() < f.wanted_blocks() && policy.strip / 2 >= std::max(f.aim.least_steps, 4 * (f.walk.live - 1));
-  };
-  while (!whole && (few() || std::int64_t{policy.strip} * f.columns > f.aim.longest_walk)) {
-    policy.strip = static_cast<int>(divide_up(policy.strip, 2));
-  }
-  std::int64_t const terms =
-    divide_up(policy.strip, policy.down) * f.columns;  // of a thread, of an image
-  std::int64_t const most = std::max<std::int64_t>(f.aim.longest_walk / terms, 1);
-  std::int64_t const tiles =
-    std::clamp<std::int64_t>(blocks() / f.wanted_blocks(), 1, most);
-  std::int64_t const parts = divide_up(f.p.batch, tiles * policy.images);
-  std::int64_t const part  = divide_up(f.p.batch, parts);
-  policy.part = static_cast<int>(divide_up(part, policy.images) * policy.images);
-  policy.strip =
-    static_cast<int>(divide_up(f.walk.steps(), divide_up(f.walk.steps(), policy.strip)));
 }
 
 constexpr void count_threads(frame const& f, window_filter_policy& policy) noexcept
@@ -190,22 +211,61 @@ constexpr void count_threads(frame const& f, window_filter_policy& policy) noexc
   }
 }
 
+/// Time that a launch takes, in bytes that a block moves meanwhile: blocks come in waves.
+[[nodiscard]] constexpr std::int64_t cost(frame const& f, window_filter_policy const& policy) noexcept
+{
+  window_filter_splits const of{f.p, policy};
+  std::int64_t const of_step = (f.p.stride.height * f.p.input.width + f.out.width) * f.bytes;
+  std::int64_t const bytes   = divide_up(of_step, of.windows) * policy.part * policy.channels *
+                             (policy.strip + f.walk.live - 1);
+  return divide_up(of.blocks(), f.places(policy)) * (bytes + f.aim.block_bytes);
+}
+
+/// Settles how many images a block takes, and how high its strip is: the quickest of what there is,
+/// with sums that are not too long.
+constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
+{
+  count_threads(f, policy);
+  bool const whole  = window_filter_layout{f.p, policy, f.bytes}.whole_planes;
+  window_filter_policy best = policy;
+  std::int64_t least        = INT64_MAX;
+  int const steps           = f.walk.steps();
+  int const lowest          = std::max(f.aim.least_steps, 4 * (f.walk.live - 1));
+  for (std::int64_t strips = 1; strips == 1 || (!whole && steps / strips >= lowest); strips *= 2) {
+    policy.strip = static_cast<int>(divide_up(steps, strips));
+    std::int64_t const terms = divide_up(policy.strip, policy.down) * f.columns;
+    bool const too_long = terms > f.aim.longest_walk && !whole && steps / (2 * strips) >= lowest;
+    if (too_long) { continue; }
+    std::int64_t const all  = divide_up(f.p.batch, policy.images);
+    std::int64_t const most = std::clamp<std::int64_t>(f.aim.longest_walk / terms, 1, all);
+    for (std::int64_t tiles = 1; tiles <= most; tiles += 1 + tiles / 8) {
+      policy.part = static_cast<int>(divide_up(all, divide_up(all, tiles))) * policy.images;
+      std::int64_t const of_this = cost(f, policy);
+      if (of_this < least) {
+        least = of_this;
+        best  = policy;
+      }
+    }
+  }
+  policy = best;
+}
+
 }  // namespace window_filter_tiles
 
 /// Chooses tiles of backward_filter. Goes by ranges, never by single sizes. The problem's planes
 /// have extents of at most 2^24, and its batch is not empty.
 [[nodiscard]] constexpr window_filter_policy choose_window_filter_policy(
   conv2d_problem const& p, int element_bytes, device_facts const& device,
-  window_filter_tiles::aims const& aim = {}) noexcept
+  window_filter_tiles::aims const& aim) noexcept
 {
   using namespace window_filter_tiles;
   frame const f{p, element_bytes, device, aim};
   window_filter_policy policy{};
   bool chosen = false;
-  if (f.plane_bytes() <= f.aim.plane_bytes && f.across <= warp_size) {
+  if (f.plane_bytes() <= f.aim.plane_bytes && f.across <= warp_size &&
+      f.across < f.aim.least_across) {
     policy = in_whole_planes(f);
     share_out(f, policy);
-    count_threads(f, policy);
     chosen = policy.threads <= window_filter_threads && f.fits(policy);
   }
   std::int64_t const most_images = 8;
@@ -214,10 +274,19 @@ constexpr void count_threads(frame const& f, window_filter_policy& policy) noexc
        !chosen && across > 0; across /= 2) {
     policy = in_rows(f, across, most_images);
     share_out(f, policy);
-    count_threads(f, policy);
     chosen = policy.threads <= window_filter_threads && f.fits(policy);
   }
+  std::int64_t const read = (input_elements(p) + output_elements(p)) * element_bytes;
+  policy.passing          = read <= aim.passing * device.l2_bytes;
   return policy;
+}
+
+/// The same with the usual aims.
+[[nodiscard]] constexpr window_filter_policy choose_window_filter_policy(
+  conv2d_problem const& p, int element_bytes, device_facts const& device) noexcept
+{
+  return choose_window_filter_policy(p, element_bytes, device,
+                                     window_filter_tiles::aims_for(p, element_bytes));
 }
 
 /// As `split_sum::longest_chain`, of a sum in the window family.

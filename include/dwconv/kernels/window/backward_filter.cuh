@@ -4,11 +4,12 @@
 #include <cstdint>
 
 #include <dwconv/device/architecture.cuh>
+#include <dwconv/device/launch_order.cuh>
 #include <dwconv/device/shared_memory.cuh>
 #include <dwconv/kernels/window/filter_engine.cuh>
+#include <dwconv/kernels/window/filter_feed.cuh>
 #include <dwconv/kernels/window/filter_params.hpp>
 #include <dwconv/problem/static_shape.hpp>
-#include <dwconv/staging/pair_load.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
@@ -16,49 +17,13 @@ DWCONV_ABI_NAMESPACE_BEGIN
 template <element T, static_taps Taps, static_stride Stride, mover Mover = mover::newest>
 struct window_filter_config {
   using element_type            = T;
-  using params                  = window_filter_params<T, sum_of<T>>;
+  using params                            = window_filter_params<T, sum_of<T>>;
   static constexpr extent2 taps = Taps::extent;
   static constexpr extent2 stride         = Stride::extent;
   static constexpr mover how              = Mover;
   static constexpr int columns_per_thread = window_filter_columns(taps, sizeof(T));
   static constexpr int blocks             = window_filter_blocks(taps, stride, sizeof(T));
-  /// Steps after which a row of dy returns to its registers; one if it moves on instead.
-  static constexpr int turns = static_cast<int>((taps.height + stride.height - 1) / stride.height);
-};
-
-/// The share of the sum that is one block's.
-struct window_filter_share {
-  int split;
-  int channel;  ///< First output channel.
-  int channels;
-  int image;
-  int images;
-  int from;  ///< First step of the strip,
-  int until;
-  int column;  ///< First column of dy.
-  int columns;
-
-  template <typename Params>
-  [[nodiscard]] static __device__ window_filter_share of(Params const& p, int block)
-  {
-    // Windows of a strip first, then strips, channels, images: as memory goes.
-    int const strips  = p.windows.quotient(block);
-    int const window  = block - strips * p.windows.divisor();
-    int const groups  = p.strips.quotient(strips);
-    int const strip   = strips - groups * p.strips.divisor();
-    int const part    = p.groups.quotient(groups);
-    window_filter_share s;
-    s.split    = (part * p.strips.divisor() + strip) * p.windows.divisor() + window;
-    s.channel  = (groups - part * p.groups.divisor()) * p.channels;
-    s.channels = min(p.channels, p.output_channels - s.channel);
-    s.image    = part * p.part;
-    s.images   = min(p.part, p.batch - s.image);
-    s.from     = p.first_step + strip * p.strip;
-    s.until    = min(s.from + p.strip, p.end_step);
-    s.column   = window * p.columns;
-    s.columns  = min(p.columns, p.of_dy.width - s.column);
-    return s;
-  }
+  static constexpr int turns              = window_filter_turns(taps, stride);
 };
 
 /// Adds up what the threads of a block have summed: threads of a channel are neighbours, and
@@ -74,15 +39,15 @@ __device__ void add_up_threads(Engine const& engine, typename Engine::sum* area,
   for (int t = 0; t < Engine::taps; ++t) { area[t * threads + thread] = engine.of_tap(t); }
   block_sync();
   int const members = p.across.divisor() * p.down.divisor() * p.beside.divisor();
-  int const lanes   = p.sum_lanes;
-  int const own     = thread / lanes;
-  int const lane    = thread - own * lanes;
+  int const lanes   = 1 << p.sum_shift;
+  int const own     = thread >> p.sum_shift;
+  int const lane    = thread & (lanes - 1);
   sum* const partial =
     p.partial + (static_cast<std::int64_t>(share.split) * p.output_channels + share.channel) *
                   Engine::taps;
   int const elements = share.channels * Engine::taps;
 #pragma unroll 1
-  for (int first = 0; first < elements; first += threads / lanes) {
+  for (int first = 0; first < elements; first += threads >> p.sum_shift) {
     int const element = first + own;
     int const channel = element / Engine::taps;
     int const tap     = element - channel * Engine::taps;
@@ -109,99 +74,78 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks)
   using sum           = typename engine::sum;
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
 
-  auto const share = window_filter_share::of(p, static_cast<int>(blockIdx.x));
+  auto const share     = window_filter_share::of(p, static_cast<int>(blockIdx.x));
   auto* const barriers = dynamic_shared_memory<transaction_barrier>();
   T* const areas =
     dynamic_shared_memory<T>() + window_filter_layout::barrier_bytes / sizeof(T) + p.slack;
-  int const stage_size = p.of_x.size + p.of_dy.size;
-
-  // Of the window of columns, what is on the image.
-  int const left       = share.column * engine::stride_width - p.pad_left;
-  int const x_column   = p.whole_rows ? 0 : max(left, 0);
-  int const x_columns  = p.whole_rows ? p.of_x.width
-                                      : min(left + (share.columns - 1) * engine::stride_width +
-                                              engine::filter_width,
-                                            p.of_x.width) -
-                                         x_column;
-  int const x_channel  = p.multiplier.quotient(share.channel);
-  int const x_planes   = p.multiplier.quotient(share.channel + share.channels - 1) - x_channel + 1;
-  auto const images_of = [&](int tile) { return min(p.images, share.images - tile * p.images); };
-  auto const x_runs    = [&](int tile) {
-    std::int64_t const image = share.image + tile * p.images;
-    return p.of_x.runs(p.x + image * p.of_x.image + x_channel * p.of_x.plane, images_of(tile),
-                       p.whole_planes ? x_planes : 1, x_column, x_columns, p.whole_rows);
-  };
-  auto const dy_runs = [&](int tile) {
-    std::int64_t const image = share.image + tile * p.images;
-    return p.of_dy.runs(p.dy + image * p.of_dy.image + share.channel * p.of_dy.plane,
-                        images_of(tile), p.whole_planes ? share.channels : 1, share.column,
-                        share.columns, p.whole_rows);
-  };
-
-  int const tiles = (share.images + p.images - 1) / p.images;
-  int const total = tiles * p.chunks.divisor();
-  pair_load<how> staging{barriers};
-  auto const start = [&](int k) {
-    if (k >= total) { return staging.skip(); }
-    int const tile   = p.chunks.quotient(k);
-    auto const chunk = p.chunk(k - tile * p.chunks.divisor(), share.from, share.until);
-    T* const stage   = areas + (k & 1) * stage_size;
-    staging.template start<T>(
-      k,
-      {x_runs(tile), chunk.x_row, x_columns > 0 ? chunk.x_rows : 0, stage, {p.x, p.x_end}},
-      {dy_runs(tile), chunk.dy_row, chunk.dy_rows, stage + p.of_x.size, {p.dy, p.dy_end}});
-  };
-  static_assert(tile_stages == 2);
+  window_filter_feed<T, how> feed{p, share, barriers, areas};
 #pragma unroll 1
-  for (int k = 0; k < tile_stages; ++k) { start(k); }
+  for (int stage = 0; stage < p.stages; ++stage) { feed.start(p, share); }
+  let_next_launch_begin();
 
   // Along a row, down a plane, over images, over channels.
-  int const line     = p.across.quotient(static_cast<int>(threadIdx.x));
-  int const column   = (static_cast<int>(threadIdx.x) - line * p.across.divisor()) * engine::columns;
-  int const below    = p.down.quotient(line);
-  int const segment  = line - below * p.down.divisor();
-  int const channel  = p.beside.quotient(below);
-  int const image    = below - channel * p.beside.divisor();
-  int const outputs  = channel < share.channels ? min(engine::columns, share.columns - column) : 0;
-  int const x_plane  = p.multiplier.quotient(share.channel + min(channel, share.channels - 1)) -
-                      x_channel;
-  int const first_x_column = (share.column + column) * engine::stride_width - p.pad_left;
-  engine of_thread{first_x_column, x_column, x_column + x_columns, outputs};
+  int const line    = p.across.quotient(static_cast<int>(threadIdx.x));
+  int const column  = (static_cast<int>(threadIdx.x) - line * p.across.divisor()) * engine::columns;
+  int const below   = p.down.quotient(line);
+  int const segment = line - below * p.down.divisor();
+  int const channel = p.beside.quotient(below);
+  int const image   = below - channel * p.beside.divisor();
+  int const outputs = channel < share.channels ? min(engine::columns, share.columns - column) : 0;
+  int const x_column = (share.column + column) * engine::stride_width - p.pad_left;
+  engine of_thread{x_column, share.x_column, share.x_column + share.x_columns, outputs};
+
+  // Where the thread finds its first row of each tensor in a stage, but for how far past a boundary
+  // its run lies.
+  int const x_plane =
+    p.multiplier.quotient(share.channel + min(channel, share.channels - 1)) - share.x_channel;
+  int const planes = p.whole_planes ? 1 : 0;
+  int const x_from = image * p.of_x.run * p.images_apart +
+                     planes * x_plane * p.of_x.height * p.of_x.width + x_column - share.x_column;
+  int const dy_from = p.of_x.size + image * p.of_dy.run * p.images_apart +
+                      planes * channel * p.of_dy.height * p.of_dy.width + column;
+  constexpr unsigned piece = copy_bytes / sizeof(T);
+  unsigned x_past = p.x_past + static_cast<unsigned>((share.image + image) * p.of_x.image +
+                                                     share.x_channel * p.of_x.plane) +
+                    static_cast<unsigned>(share.x_column);
+  unsigned dy_past = p.dy_past + static_cast<unsigned>((share.image + image) * p.of_dy.image +
+                                                       share.channel * p.of_dy.plane) +
+                     static_cast<unsigned>(share.column);
+  unsigned const x_further  = static_cast<unsigned>(p.images * p.of_x.image);
+  unsigned const dy_further = static_cast<unsigned>(p.images * p.of_dy.image);
   // In whole planes a thread has a segment, else the strip.
   int const from  = p.whole_planes ? share.from + segment * p.segment : share.from;
   int const until = p.whole_planes ? min(from + p.segment, share.until) : share.until;
-  int const x_from =
-    (p.whole_planes ? x_plane * p.of_x.height * p.of_x.width : 0) + first_x_column - x_column;
-  int const dy_from = (p.whole_planes ? channel * p.of_dy.height * p.of_dy.width : 0) + column;
-  block_sync();  // nobody waits on a barrier that is not set up
 
+  window_filter_place place{p, share};
+  block_sync();  // nobody waits on a barrier that is not set up
 #pragma unroll 1
-  for (int k = 0; k < total; ++k) {
-    int const tile   = p.chunks.quotient(k);
-    auto const chunk = p.chunk(k - tile * p.chunks.divisor(), share.from, share.until);
-    staging.wait(k);
-    if (outputs > 0 && image < images_of(tile)) {
-      T const* const stage = areas + (k & 1) * stage_size;
-      plane_place const x_place{x_runs(tile), false, image, 0};
-      plane_place const dy_place{dy_runs(tile), false, image, 0};
-      int const begin = p.whole_planes ? from - (engine::live - 1) : chunk.begin;
-      int const end   = p.whole_planes ? until : chunk.end;
+  while (place.images > 0) {
+    feed.wait(p, place);
+    if (outputs > 0 && image < place.images) {
+      auto const chunk     = p.chunk(place.begin, share.from, share.until);
+      T const* const stage = areas + place.stage * (p.of_x.size + p.of_dy.size);
+      int const begin      = p.whole_planes ? p.first_of_strip(from) : place.begin;
+      int const end        = p.whole_planes ? until : min(begin + p.steps, until);
       window_filter_rows<T> rows;
       rows.x_row = max(max(begin, from) * engine::stride_height - p.pad_top, 0);
-      rows.x_end = min(end * engine::stride_height - p.pad_top, p.of_x.height);
-      rows.x_end = max(rows.x_end, rows.x_row);
-      rows.x     = stage + x_place.offset() + x_place.past(x_place.alignment(), chunk.x_row) + x_from +
+      rows.x_end = max(min(end * engine::stride_height - p.pad_top, p.of_x.height), rows.x_row);
+      unsigned const x_run  = x_past + static_cast<unsigned>(chunk.x_row * p.of_x.width);
+      unsigned const dy_run = dy_past + static_cast<unsigned>(chunk.dy_row * p.of_dy.width);
+      rows.x = stage + x_from + static_cast<int>(x_run % piece) +
                (rows.x_row - chunk.x_row) * p.of_x.pitch;
-      rows.x_pitch = p.of_x.pitch;
-      rows.dy_row  = chunk.dy_row;
-      rows.dy_end  = chunk.dy_row + chunk.dy_rows;
-      rows.dy      = stage + p.of_x.size + dy_place.offset() +
-                dy_place.past(dy_place.alignment(), chunk.dy_row) + dy_from;
+      rows.x_pitch  = p.of_x.pitch;
+      rows.dy_row   = chunk.dy_row;
+      rows.dy_end   = chunk.dy_row + chunk.dy_rows;
+      rows.dy       = stage + dy_from + static_cast<int>(dy_run % piece);
       rows.dy_pitch = p.of_dy.pitch;
       of_thread.walk(rows, begin, end, p.pad_top);
     }
+    if (place.advance(p, share)) {
+      x_past += x_further;
+      dy_past += dy_further;
+    }
     block_sync();
-    start(k + tile_stages);
+    feed.start(p, share);
   }
   // What is left of the stages is nobody's any more.
   add_up_threads(of_thread,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include <dwconv/core/fast_divisor.hpp>
 #include <dwconv/kernels/window/filter_policy.hpp>
 #include <dwconv/problem/tensors.hpp>
-#include <dwconv/staging/tile_runs.hpp>
 
 namespace dwconv {
 
@@ -19,26 +19,10 @@ struct window_filter_source {
   int pitch;           ///< In shared memory: from row to row,
   int run;             ///< from run to run,
   int size;            ///< and of a stage.
-
-  /// Rows of some images, as runs.
-  ///
-  /// @param first  The first plane of the first image.
-  /// @param planes Neighbours that belong to a run, if it has whole ones.
-  template <typename T>
-  [[nodiscard]] DWCONV_HOST_DEVICE constexpr tile_runs<T const> runs(T const* first, int images,
-                                                                     int planes, int column,
-                                                                     int columns,
-                                                                     bool whole_rows) const noexcept
-  {
-    if (!whole_rows) { return {first + column, width, pitch, width, 0, columns, 0}; }
-    return {first, image, run, width, images, (planes - 1) * static_cast<int>(plane), width};
-  }
 };
 
-/// Rows of both tensors that a chunk has, and the steps it is for.
+/// Rows of both tensors that a chunk has.
 struct window_filter_chunk {
-  int begin;  ///< First step; may be one that only takes in a row of dy.
-  int end;
   int x_row;
   int x_rows;
   int dy_row;
@@ -52,6 +36,8 @@ struct window_filter_params {
   T const* x_end;
   T const* dy;
   T const* dy_end;
+  unsigned x_past;   ///< How the tensors are aligned, in elements.
+  unsigned dy_past;
   Sum* partial;  ///< Of each split, a gradient of the filter.
   window_filter_source of_x;
   window_filter_source of_dy;
@@ -67,6 +53,7 @@ struct window_filter_params {
   int channels;
   int part;
   int images;
+  int images_apart;  ///< 1 if images have runs of their own.
   int columns;
   int strip;
   int steps;
@@ -77,8 +64,9 @@ struct window_filter_params {
   int slack;
   bool whole_planes;
   bool whole_rows;
-  int sum_lanes;
-  fast_divisor<std::int32_t> chunks;   ///< Of a strip.
+  int stages;
+  bool passing;
+  int sum_shift;  ///< 2^sum_shift lanes add up a tap's sums.
   fast_divisor<std::int32_t> across;   ///< Threads along a row,
   fast_divisor<std::int32_t> down;     ///< below each other,
   fast_divisor<std::int32_t> beside;   ///< and in images beside each other.
@@ -92,6 +80,8 @@ struct window_filter_params {
       x_end{x_ + input_elements(p)},
       dy{dy_},
       dy_end{dy_ + output_elements(p)},
+      x_past{static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(x_) / sizeof(T))},
+      dy_past{static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(dy_) / sizeof(T))},
       partial{partial_},
       batch{static_cast<int>(p.batch)},
       output_channels{static_cast<int>(p.output_channels())},
@@ -104,10 +94,13 @@ struct window_filter_params {
       channels{policy.channels},
       part{policy.part},
       images{policy.images},
+      images_apart{policy.columns >= output_extent(p).width ? 1 : 0},
       columns{policy.columns},
       strip{policy.strip},
       steps{policy.steps},
-      sum_lanes{policy.sum_lanes},
+      stages{policy.stages},
+      passing{policy.passing},
+      sum_shift{std::countr_zero(static_cast<unsigned>(policy.sum_lanes))},
       down{policy.down},
       beside{policy.images}
   {
@@ -126,35 +119,38 @@ struct window_filter_params {
     slack        = at.slack;
     whole_planes = at.whole_planes;
     whole_rows   = at.whole_rows;
-    chunks       = divisor(at.chunks);
     across       = divisor(geometry::divide_up(policy.columns, columns_of_thread));
     windows      = divisor(of.windows);
     strips       = divisor(of.strips);
     groups       = divisor(of.groups);
   }
 
-  /// Chunk number `index` of the strip that begins with step `from` and ends before `until`. Before
-  /// its first step the rows of dy are taken in that x will meet then.
-  [[nodiscard]] DWCONV_HOST_DEVICE constexpr window_filter_chunk chunk(int index, int from,
+  /// The step that the walk down a strip begins with. Before the strip's own first step rows of dy
+  /// are taken in that x will meet then.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int first_of_strip(int from) const noexcept
+  {
+    return from - (live - 1);
+  }
+
+  /// The chunk that begins with step `begin`, of the strip of steps `from` to `until` - 1.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr window_filter_chunk chunk(int begin, int from,
                                                                        int until) const noexcept
   {
-    if (whole_planes) { return {from, until, 0, of_x.height, 0, of_dy.height}; }
-    window_filter_chunk c{};
-    c.begin          = from - (live - 1) + index * steps;
-    c.end            = least(c.begin + steps, until);
-    c.dy_row         = c.begin > 0 ? c.begin : 0;
-    int const dy_end_row = least(c.end, of_dy.height);
-    c.dy_rows        = dy_end_row > c.dy_row ? dy_end_row - c.dy_row : 0;
-    int const top    = (c.begin > from ? c.begin : from) * stride_height - pad_top;
-    c.x_row          = top > 0 ? top : 0;
-    int const bottom = least(c.end * stride_height - pad_top, of_x.height);
-    c.x_rows         = bottom > c.x_row ? bottom - c.x_row : 0;
-    return c;
+    if (whole_planes) { return {0, of_x.height, 0, of_dy.height}; }
+    int const end    = least(begin + steps, until);
+    int const dy_row = most(begin, 0);
+    int const x_row  = most(most(begin, from) * stride_height - pad_top, 0);
+    int const x_end_row = least(end * stride_height - pad_top, of_x.height);
+    return {x_row, most(x_end_row - x_row, 0), dy_row, most(least(end, of_dy.height) - dy_row, 0)};
   }
 
   [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int least(int a, int b) noexcept
   {
     return a < b ? a : b;
+  }
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int most(int a, int b) noexcept
+  {
+    return a > b ? a : b;
   }
 
  private:

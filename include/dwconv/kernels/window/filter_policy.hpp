@@ -20,11 +20,16 @@ struct window_filter_policy {
   int strip     = 1;  ///< Steps of a strip: of each the x of its rows, with all that they meet.
   int steps     = 1;  ///< Of a chunk.
   int down      = 1;  ///< Threads below each other, where a chunk has whole planes.
+  int stages    = 2;  ///< Chunks staged or on their way at a time.
+  bool passing  = false;  ///< What is read does not take the place of what others left in L2.
   int threads   = 32;
-  int sum_lanes = 1;  ///< Lanes that add up what the threads of a block leave of one tap.
+  int sum_lanes = 1;  ///< Lanes, a power of two, that add up what a block's threads leave of a tap.
   friend constexpr bool operator==(window_filter_policy const&,
                                    window_filter_policy const&) = default;
 };
+
+/// Most chunks that are staged or on their way.
+inline constexpr int window_filter_most_stages = 3;
 
 /// Most threads of a block, which bounds the registers a thread may have.
 inline constexpr int window_filter_threads = 128;
@@ -37,6 +42,14 @@ inline constexpr int window_filter_threads = 128;
   if (element_bytes == 8) { return flat ? 7 : 3; }
   if (element_bytes == 2) { return flat ? 14 : 6; }
   return flat ? 15 : 7;
+}
+
+/// Steps after which a row of dy returns to the registers it came to: code for so many steps stands
+/// in the loop. One where that were too much code; then rows move on, a copy an element and step.
+[[nodiscard]] constexpr int window_filter_turns(extent2 filter, extent2 stride) noexcept
+{
+  bool const large = filter.height * filter.width > 25 && filter.height > 5;
+  return large ? 1 : static_cast<int>((filter.height + stride.height - 1) / stride.height);
 }
 
 /// Blocks of the most threads that a multiprocessor's registers shall hold: sums, rows of dy, a row
@@ -76,7 +89,6 @@ struct window_filter_walk {
 struct window_filter_layout {
   bool whole_planes;  ///< A chunk has whole planes of each of its images, which follow each other;
   bool whole_rows;    ///< else a run of full rows; else a run a row.
-  int chunks;         ///< Of a strip.
   int slack;          ///< Readable elements before the first stage and after the last.
   std::int64_t x_pitch, x_run, x_size;     ///< From row to row, run to run, and in all.
   std::int64_t dy_pitch, dy_run, dy_size;
@@ -94,9 +106,6 @@ struct window_filter_layout {
 
     whole_rows   = policy.columns >= out.width;
     whole_planes = whole_rows && policy.strip >= walk.steps() && policy.steps >= policy.strip;
-    chunks       = whole_planes ? 1
-                                : static_cast<int>(geometry::divide_up(
-                                    policy.strip + walk.live - 1, policy.steps));
     std::int64_t const reach =
       (window_filter_columns(p.filter, element_bytes) - 1) * p.stride.width + p.filter.width;
     slack = geometry::round_up(
@@ -131,7 +140,7 @@ struct window_filter_layout {
                                              window_filter_policy const& policy,
                                              int element_bytes) const noexcept
   {
-    std::int64_t const staged = (2 * slack + tile_stages * (x_size + dy_size)) * element_bytes;
+    std::int64_t const staged = (2 * slack + policy.stages * (x_size + dy_size)) * element_bytes;
     std::int64_t const sums   = p.filter.height * p.filter.width * policy.threads *
                               (element_bytes == 8 ? 8 : 4);
     return barrier_bytes + std::max(staged, sums);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 #include <dwconv/device/barrier.cuh>
 #include <dwconv/device/shared_memory.cuh>
 #include "engine.hpp"
@@ -9,6 +11,18 @@ DWCONV_ABI_NAMESPACE_BEGIN
 
 inline void bulk_load(void* shared, void const* global, unsigned bytes,
                       transaction_barrier& barrier)
+{
+  dwconv_emulation::bulk_load(shared, global, bytes, barrier.word());
+}
+
+struct read_policy {
+  std::uint64_t word;
+  [[nodiscard]] static read_policy normal() { return {}; }
+  [[nodiscard]] static read_policy passing() { return {}; }
+};
+
+inline void bulk_load(void* shared, void const* global, unsigned bytes,
+                      transaction_barrier& barrier, read_policy)
 {
   dwconv_emulation::bulk_load(shared, global, bytes, barrier.word());
 }
