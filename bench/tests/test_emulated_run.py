@@ -23,7 +23,7 @@ def planned_family(dtype, layout, shape):
     """What docs/kernels.md says of the shapes of small.csv."""
     if layout != "nchw":
         return "direct"
-    return "toeplitz" if shape == "plain" and dtype in ("float16", "bfloat16") else "window"
+    return "toeplitz" if shape == "one_row" and dtype in ("float16", "bfloat16") else "window"
 
 
 class EmulatedRun(unittest.TestCase):

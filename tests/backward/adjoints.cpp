@@ -132,7 +132,7 @@ TEST_CASE("gradients of the batch are those of its images", "[adjoints]")
     auto const half_of    = [&](std::vector<float> const& v, int which) {
       auto const middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);
       return which == 0 ? std::vector<float>(v.begin(), middle)
-                              : std::vector<float>(middle, v.end());
+                           : std::vector<float>(middle, v.end());
     };
     std::vector<float> dx, dfilter(both.filter.size());
     for (int image : {0, 1}) {

@@ -55,6 +55,25 @@ TEST_CASE("with one filter a channel in steps of one, a forward kernel computes 
   CHECK(any.turned.compiled.any_filter());
 }
 
+TEST_CASE("where dy is spread over dx the window family has kernels of its own", "[backward_plans]")
+{
+  conv2d_problem strided = plain;
+  strided.stride         = {2, 2};
+  conv2d_problem several = plain;
+  several.multiplier     = 3;
+  for (conv2d_problem const& p : {strided, several}) {
+    auto const plan = dwconv::make_backward_data_plan<float>(p, dwconv::h200_facts);
+    REQUIRE(plan.outcome.ok());
+    CHECK(plan.spreads);
+    CHECK(plan.family == kernel_family::window);
+    CHECK(plan.turned == dwconv::forward_plan{});
+    auto const direct =
+      dwconv::make_backward_data_plan<float>(p, dwconv::h200_facts, kernel_family::direct);
+    CHECK_FALSE(direct.spreads);
+    CHECK(direct.family == kernel_family::direct);
+  }
+}
+
 TEST_CASE("else the direct family does, and says why", "[backward_plans]")
 {
   auto const reason = [](conv2d_problem const& p) -> std::string {
@@ -66,11 +85,18 @@ TEST_CASE("else the direct family does, and says why", "[backward_plans]")
     return plan.verdicts.front().reason;
   };
   conv2d_problem p = plain;
-  p.multiplier     = 2;
-  CHECK(reason(p) == "an element of dx sums over several filters");
-  p        = plain;
-  p.stride = {1, 2};
-  CHECK(reason(p) == "the stride sets the elements of dy apart");
+  p.stride         = {1, 2};
+  CHECK(reason(p) == "no kernel of it is compiled for this filter and stride");
+  p.stride   = {2, 2};
+  p.dilation = {2, 1};
+  CHECK(reason(p) == "its window has no holes: the filter is dilated");
+  p            = plain;
+  p.multiplier = 33;
+  CHECK(reason(p) == "a warp has fewer lanes than a channel has filters");
+  p             = plain;
+  p.stride      = {2, 2};
+  p.input.width = 2000;
+  CHECK(reason(p) == "rows are longer than a block");
   p     = plain;
   p.pad = {0, 3, 0, 0};
   CHECK(reason(p) == "some of dy saw nothing but padding");
@@ -158,6 +184,9 @@ TEST_CASE("plans of gradients are described", "[backward_plans]")
                   "  compiled for filter 3x3, stride 1x1\n") != std::string::npos);
   conv2d_problem strided = plain;
   strided.stride         = {2, 2};
+  CHECK(describe(dwconv::make_backward_data_plan<float>(strided, dwconv::h200_facts))
+          .find("groups of 2 rows, ") != std::string::npos);
+  strided.dilation = {2, 2};
   CHECK(describe(dwconv::make_backward_data_plan<float>(strided, dwconv::h200_facts))
           .find("tile of 256 neighbouring elements of dx, one a thread, 32-bit indices\n") !=
         std::string::npos);

@@ -10,7 +10,7 @@ using dwconv::kernel_family;
 namespace {
 
 template <typename T>
-void check_turned(conv2d_problem const& p, kernel_family family)
+dwconv::forward_plan check_turned(conv2d_problem const& p, kernel_family family)
 {
   CAPTURE(describe(p));
   auto const plan = dwconv::make_backward_data_plan<T>(p, 0, family);
@@ -24,6 +24,7 @@ void check_turned(conv2d_problem const& p, kernel_family family)
     auto const direct = run_data(real, data_door{kernel_family::direct});
     CHECK(same_bits(turned.gradient, direct.gradient));
   }
+  return plan.turned;
 }
 
 /// Padding of every side that turns into none up to the whole filter.
@@ -73,5 +74,27 @@ TEMPLATE_TEST_CASE("toeplitz kernels turn the filter", "[turned]", __half, __nv_
                                        {3, 67}}) {
     check_turned<TestType>(problem_of({18, 40}, filter), kernel_family::toeplitz);
     check_turned<TestType>(problem_of({23, 35}, filter, 1), kernel_family::toeplitz);
+  }
+}
+
+TEST_CASE("stacks of large filters turn them", "[turned]")
+{
+  for (dwconv::extent2 const filter : {dwconv::extent2{21, 19}, {27, 27}, {31, 33}}) {
+    conv2d_problem const p{
+      .batch    = 3,
+      .channels = 3,
+      .input    = {20, 36},
+      .filter   = filter,
+      .pad      = {filter.height / 2, filter.height / 2 - 1, filter.width / 2, filter.width / 3}};
+    CHECK(check_turned<__half>(p, kernel_family::toeplitz).toeplitz.stacks);
+  }
+}
+
+TEST_CASE("walks along planes of one row turn the filter", "[turned]")
+{
+  for (std::int64_t const taps : {3, 8, 13}) {
+    conv2d_problem const p{
+      .batch = 2, .channels = 3, .input = {1, 301}, .filter = {1, taps}, .pad = {0, 0, 1, 2}};
+    CHECK(check_turned<__half>(p, kernel_family::toeplitz).toeplitz.along);
   }
 }

@@ -46,6 +46,22 @@ __global__ void product_kernel(T const* a, T const* b, float const* c, float* d)
   for (int i = 0; i < 4; ++i) { d[(g + 8 * (i / 2)) * 8 + 2 * t + i % 2] = sums.r[i]; }
 }
 
+// The first 8 columns of A and rows of B alone; the other registers hold what must not count.
+template <typename T>
+__global__ void half_product_kernel(T const* a, T const* b, float* d)
+{
+  int const g = dwconv::lane_index() / 4, t = dwconv::lane_index() % 4;
+  dwconv::mma_left left{{0, 0, 0x7fff7fffu, 0x7fff7fffu}};
+  for (int i = 0; i < 2; ++i) {
+    int const row = g + 8 * i;
+    left.r[i]     = pair_of(a[row * 16 + 2 * t], a[row * 16 + 2 * t + 1]);
+  }
+  dwconv::mma_right const right{{pair_of(b[2 * t * 8 + g], b[(2 * t + 1) * 8 + g]), 0x7fff7fffu}};
+  dwconv::mma_sums sums{};
+  dwconv::mma_m16n8k8<T>(sums, left, right);
+  for (int i = 0; i < 4; ++i) { d[(g + 8 * (i / 2)) * 8 + 2 * t + i % 2] = sums.r[i]; }
+}
+
 // The same product with fragments from shared memory: A row by row, B transposed on the way.
 template <typename T>
 __global__ void staged_product_kernel(T const* a, T const* b, float* d)
@@ -98,10 +114,10 @@ template <typename T>
 
 template <typename T>
 [[nodiscard]] float product_at(std::vector<T> const& a, std::vector<T> const& b, std::size_t row,
-                               std::size_t column)
+                               std::size_t column, std::size_t depth = 16)
 {
   float sum = 0;
-  for (std::size_t k = 0; k < 16; ++k) {
+  for (std::size_t k = 0; k < depth; ++k) {
     sum += dwconv::to_sum(a[row * 16 + k]) * dwconv::to_sum(b[k * 8 + column]);
   }
   return sum;
@@ -156,6 +172,25 @@ TEMPLATE_TEST_CASE("mma adds a matrix product to the sums", "[device][mma]", __h
     for (std::size_t i = 0; i < found.size(); ++i) {
       CAPTURE(i / 8, i % 8);
       CHECK(found[i] == c_values[i] + 2 * product_at(a_values, b_values, i / 8, i % 8));
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("mma of half the depth leaves out the other half", "[device][mma]", __half,
+                   __nv_bfloat16)
+{
+  under_every_schedule([] {
+    auto const a_values = small_integers<TestType>(16 * 16, 5);
+    auto const b_values = small_integers<TestType>(16 * 8, 6);
+    device_buffer<TestType> a{a_values}, b{b_values};
+    device_buffer<float> d{16 * 8, poison{}};
+    REQUIRE(dwconv::launch(&half_product_kernel<TestType>, {.grid = 1, .block = 32}, test_stream(),
+                           a.data(), b.data(), d.data()) == cudaSuccess);
+    REQUIRE(synchronize() == cudaSuccess);
+    auto const found = d.read();
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      CAPTURE(i / 8, i % 8);
+      CHECK(found[i] == product_at(a_values, b_values, i / 8, i % 8, 8));
     }
   });
 }

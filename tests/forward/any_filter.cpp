@@ -36,6 +36,38 @@ struct any_filter_door {
   }
 }
 
+/// This kernel with a tile of the test's own, cut down to y's size.
+struct forced_any_filter_door {
+  dwconv::lattice_tile tile;
+  bool wide;
+
+  template <typename T>
+  [[nodiscard]] dwconv::status operator()(conv2d_problem const& p,
+                                          dwconv::forward_tensors<T> const& tensors,
+                                          cudaStream_t stream) const
+  {
+    constexpr int bytes = static_cast<int>(sizeof(T));
+    extent2 const out   = dwconv::output_extent(p);
+    auto plan           = dwconv::make_forward_plan<T, any_filter_door::instances>(p, 0);
+    auto& policy        = plan.any_filter;
+    policy.wide         = wide && dwconv::any_filter_may_be_wide(p, bytes);
+    policy.tile         = {
+              .images   = static_cast<int>(std::min<std::int64_t>(tile.images, p.batch)),
+              .channels = static_cast<int>(std::min<std::int64_t>(tile.channels, p.output_channels())),
+              .rows     = static_cast<int>(std::min<std::int64_t>(tile.rows, out.height)),
+              .columns  = static_cast<int>(std::min<std::int64_t>(tile.columns, out.width))};
+    auto const piece = dwconv::any_filter_piece(p, bytes, policy.wide);
+    dwconv::lattice_layout const layout{p, policy.tile, piece};
+    policy.threads    = dwconv::any_filter_slots{layout, piece}.threads();
+    plan.threads      = policy.threads;
+    plan.blocks       = layout.tiles;
+    plan.shared_bytes = static_cast<int>(layout.size() * dwconv::any_filter_staged_bytes(bytes));
+    REQUIRE(plan.threads <= dwconv::any_filter_threads);
+    REQUIRE(plan.shared_bytes <= plan.device.shared_bytes_per_block);
+    return dwconv::run<T, any_filter_door::instances>(plan, tensors, stream);
+  }
+};
+
 /// Tells apart any two outputs, by where they are said to be.
 struct tells_offset {
   __device__ float operator()(float, dwconv::output_coordinate const& at) const
@@ -86,6 +118,33 @@ TEST_CASE("filters of hundreds of taps, on planes they outgrow", "[any_filter]")
   CHECK(same_bits_as_direct(0, centred({.batch = 3, .channels = 1}, {56, 56}, {31, 31})));
   CHECK(same_bits_as_direct(3, centred({.batch = 1, .channels = 1}, {37, 130}, {31, 30})));
   CHECK(same_bits_as_direct(2, centred({.batch = 1, .channels = 1}, {33, 47}, {21, 19})));
+}
+
+TEST_CASE("rows of joined planes, cut and whole, few rows a thread or many", "[any_filter]")
+{
+  std::size_t which = 0;
+  for (extent2 const input : {extent2{12, 16}, extent2{9, 14}, extent2{17, 7}, extent2{8, 20}}) {
+    for (dwconv::lattice_tile const tile :
+         {dwconv::lattice_tile{.images = 4, .rows = 4, .columns = 20},
+          dwconv::lattice_tile{.images = 3, .channels = 2, .rows = 7, .columns = 20},
+          dwconv::lattice_tile{.channels = 3, .rows = 5, .columns = 20},
+          dwconv::lattice_tile{.images = 33, .rows = 4, .columns = 20},
+          dwconv::lattice_tile{.rows = 8, .columns = 9}}) {
+      for (bool const wide : {false, true}) {
+        for (std::int64_t const multiplier : {1, 2}) {
+          ++which;
+          auto const p = centred({tile.images + 1, 3, multiplier}, input, {9, 11});
+          forced_any_filter_door const door{tile, wide};
+          CHECK(same_as_direct<float>(p, {which % 4, which % 5, 1}, door));
+          if (which % 2 == 0) { CHECK(same_as_direct<__half>(p, {}, door)); }
+          if (which % 2 == 1) { CHECK(same_as_direct<double>(p, {}, door)); }
+          conv2d_problem uneven = p;
+          uneven.pad            = {0, 8, 3, 1};
+          CHECK(same_as_direct<float>(uneven, {}, door));
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("every dilation and stride of 1 to 5, alike and mixed", "[any_filter]")
@@ -264,8 +323,9 @@ TEST_CASE("bias, activation and residual give what they give directly, in place 
         epilogue::bias<float>{bias.data()} | epilogue::silu{} | epilogue::residual<float>{y.data()};
       auto const plan = dwconv::make_forward_plan<float, any_or_direct>(p, 0, family);
       CHECK((plan.compiled.family == dwconv::kernel_family::direct || plan.compiled.any_filter()));
-      CHECK(
-        dwconv::run<float, any_or_direct>(plan, {x.data(), filter.data(), y.data()}, test_stream(), stages).ok());
+      CHECK(dwconv::run<float, any_or_direct>(plan, {x.data(), filter.data(), y.data()},
+                                              test_stream(), stages)
+              .ok());
       CHECK(synchronize() == cudaSuccess);
       CHECK(y.canaries_intact());
       return y.read();

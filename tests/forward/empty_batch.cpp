@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "forward/epilogue_case.hpp"
 #include "forward/launch_watch.hpp"
-#include "forward/scenario.hpp"
 #include "support/catch.hpp"
 
 using dwconv::conv2d_problem;
@@ -19,8 +19,9 @@ TEST_CASE("an empty batch succeeds and launches nothing, null pointers and all",
   CHECK(dwconv::forward<double>(empty, {nullptr, nullptr, nullptr}, test_stream()).ok());
   CHECK(dwconv::forward<float, dwconv::taps<3, 3>, dwconv::stride<2, 2>>(empty, {}, test_stream())
           .ok());
-  CHECK(
-    dwconv::forward<float>(empty, {}, test_stream(), dwconv::epilogue::bias<float>{nullptr}).ok());
+  CHECK(door_with{dwconv::epilogue::bias<float>{nullptr}}(empty, dwconv::forward_tensors<float>{},
+                                                          test_stream())
+          .ok());
   CHECK(watch.saw_none());
   CHECK(synchronize() == cudaSuccess);
 }

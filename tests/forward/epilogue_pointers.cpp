@@ -22,11 +22,17 @@ struct refusal {
   device_buffer<float> good{std::vector<float>(outputs, 1)};
 
   template <typename Epilogue>
+  [[nodiscard]] static status call(dwconv::forward_tensors<float> const& tensors,
+                                   Epilogue const& stage)
+  {
+    return door_with{stage}(problem, tensors, test_stream());
+  }
+
+  template <typename Epilogue>
   [[nodiscard]] status of(Epilogue const& stage)
   {
     launch_watch const watch;
-    status const outcome =
-      dwconv::forward<float>(problem, {x.data(), filter.data(), y.data()}, test_stream(), stage);
+    status const outcome = call({x.data(), filter.data(), y.data()}, stage);
     CHECK(synchronize() == cudaSuccess);
     CHECK(watch.saw_none());
     CHECK(aftermath<float>{outcome, cudaSuccess, y.read(), true}.y_untouched());
@@ -107,7 +113,6 @@ TEST_CASE("every stage of a chain is checked", "[epilogue_pointers]")
 TEST_CASE("the tensors are checked before the epilogue", "[epilogue_pointers]")
 {
   refusal r;
-  CHECK(dwconv::forward<float>(problem, {nullptr, r.filter.data(), r.y.data()}, test_stream(),
-                               epilogue::bias<float>{nullptr}) ==
+  CHECK(r.call({nullptr, r.filter.data(), r.y.data()}, epilogue::bias<float>{nullptr}) ==
         status{.code = status_code::null_pointer, .argument = "x"});
 }

@@ -30,9 +30,9 @@ TEST_CASE("whatever runs first, a residual in place is added once", "[schedules]
   auto const sums   = dwconv_reference::forward(problem, c.x, c.filter);
   under_every_schedule([&] {
     device_buffer<float> x{c.x}, filter{c.filter}, y{before};
-    CHECK(dwconv::forward<float>(problem, {x.data(), filter.data(), y.data()}, test_stream(),
-                                 dwconv::epilogue::residual<float>{y.data()})
-            .ok());
+    dwconv::forward_tensors<float> const tensors{x.data(), filter.data(), y.data()};
+    CHECK(
+      door_with{dwconv::epilogue::residual<float>{y.data()}}(problem, tensors, test_stream()).ok());
     auto const after = y.read();
     int wrong        = 0;
     for (std::size_t i = 0; i < sums.size(); ++i) {

@@ -63,7 +63,12 @@ void check_against_run_time_door()
     auto const c = real_case<T>(problem, 41);
     CHECK(agrees(c, tolerance::bound, door));
     CHECK(agrees(integer_case<T>(problem, 42), tolerance::none, door));
-    CHECK(same_bits(output_of(c, door), output_of(c)));
+    // A window that slides along a stride adds the taps of a row in another order.
+    auto const plan = dwconv::make_forward_plan<T>(problem, 0);
+    bool const by_lattices =
+      plan.compiled.slides && dwconv::runtime_window_row{problem, 16}.lattices > 1;
+    CHECK(agrees(c, tolerance::bound));
+    CHECK((by_lattices || same_bits(output_of(c, door), output_of(c))));
     ++compared;
   }
   CHECK(compared >= 12);

@@ -7,6 +7,7 @@
 #include <dwconv/device/launch.cuh>
 #include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/kernels/toeplitz/stack_forward.cuh>
 #include <dwconv/plan/toeplitz_tiles.hpp>
 
 /// Launches the toeplitz kernel compiled for a problem, without a door.
@@ -21,6 +22,7 @@ class toeplitz_launch {
                   cudaStream_t stream)
     : problem_{problem},
       policy_{policy},
+      tensors_{tensors},
       params_{problem, tensors, policy},
       epilogue_{epilogue},
       stream_{stream}
@@ -28,54 +30,73 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t operator()() const
   {
-    if (!dwconv::toeplitz_holds_filter(problem_)) {
-      return problem_.stride.height == 1 ? by_chunks<1>() : by_chunks<0>();
-    }
-    if (problem_.stride.height == 2) {
-      switch (problem_.filter.height) {
-        case 3: return launch<3, 2, 2, 7, every_kernel>();
-        case 5: return launch<5, 2, 2, 7>();
-        default: return launch<7, 2, 2, 7, every_kernel>();
+    if (policy_.stacks) {
+      switch (dwconv::toeplitz_stack::window_halves(problem_)) {
+        case 4: return launch_stacks<4>();
+        case 5: return launch_stacks<5>();
+        default: return launch_stacks<6>();
       }
     }
-    return dwconv::toeplitz_rows(problem_) == 7 ? held<7, true>() : held<14, every_kernel>();
+    return params_.begin == begin::even ? by_engine<begin::even>() : by_engine<begin::any>();
   }
 
  private:
+  using begin = dwconv::toeplitz_rows_begin;
+
+  template <begin Begin>
+  [[nodiscard]] cudaError_t by_engine() const
+  {
+    if (!dwconv::toeplitz_holds_filter(problem_, Begin)) {
+      return problem_.stride.height == 1 ? by_chunks<1, Begin>() : by_chunks<0, Begin>();
+    }
+    if (problem_.stride.height == 2) {
+      switch (problem_.filter.height) {
+        case 3: return launch<3, 2, 2, Begin, every_kernel>();
+        case 5: return launch<5, 2, 2, Begin>();
+        default: return launch<7, 2, 2, Begin, every_kernel>();
+      }
+    }
+    return held<Begin>();
+  }
+
   static constexpr bool every_kernel =
     std::is_same_v<Epilogue, dwconv::epilogue::identity> && Mover == dwconv::mover::newest;
 
-  template <int Rows, bool Some>
+  template <begin Begin>
   [[nodiscard]] cudaError_t held() const
   {
+    constexpr bool high = every_kernel && Begin == begin::even;
     switch (problem_.filter.height) {
-      case 3: return launch<3, 1, 1, Rows, Some>();
-      case 5: return launch<5, 1, 1, Rows, every_kernel>();
-      case 7: return launch<7, 1, 1, Rows, Some>();
-      case 9: return launch<9, 1, 1, Rows, every_kernel>();
-      case 11: return launch<11, 1, 2, Rows, every_kernel>();
-      default: return launch<13, 1, 2, Rows, every_kernel>();
+      case 1:
+        return dwconv::toeplitz_chunks(problem_, Begin) == 1
+                 ? launch<1, 1, 1, Begin>()
+                 : launch<1, 1, 2, Begin, every_kernel>();
+      case 3: return launch<3, 1, 1, Begin>();
+      case 5: return launch<5, 1, 1, Begin, every_kernel>();
+      case 7: return launch<7, 1, 1, Begin>();
+      case 9: return launch<9, 1, 1, Begin, high>();
+      case 11: return launch<11, 1, 2, Begin, high>();
+      default: return launch<13, 1, 2, Begin, high>();
     }
   }
 
-  template <int Stride>
+  template <int Stride, begin Begin>
   [[nodiscard]] cudaError_t by_chunks() const
   {
-    switch (dwconv::toeplitz_chunks(problem_)) {
-      case 1: return launch<0, Stride, 1, 7>();
-      case 2: return launch<0, Stride, 2, 7>();
-      case 3: return launch<0, Stride, 3, 7, every_kernel>();
-      case 4: return launch<0, Stride, 4, 7, every_kernel>();
-      default: return launch<0, Stride, 5, 7, every_kernel>();
+    switch (dwconv::toeplitz_chunks(problem_, Begin)) {
+      case 1: return launch<0, Stride, 1, Begin>();
+      case 2: return launch<0, Stride, 2, Begin>();
+      case 3: return launch < 0, Stride, 3, Begin, every_kernel && Stride == 1 > ();
+      default: return launch<0, Stride, 5, Begin, every_kernel>();
     }
   }
 
-  template <int FilterHeight, int Stride, int Chunks, int Rows, bool Compiled = true>
+  template <int FilterHeight, int Stride, int Chunks, begin Begin, bool Compiled = true>
   [[nodiscard]] cudaError_t launch() const
   {
     if constexpr (Compiled) {
       return launch_compiled<
-        dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Rows, Mover>>();
+        dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Begin, Mover>>();
     } else {
       return cudaErrorNotSupported;
     }
@@ -84,16 +105,30 @@ class toeplitz_launch {
   template <typename Config>
   [[nodiscard]] cudaError_t launch_compiled() const
   {
+    return dwconv::launch(&dwconv::toeplitz_forward_kernel<Config, Epilogue>, shape(), stream_,
+                          params_, epilogue_);
+  }
+
+  template <int Halves>
+  [[nodiscard]] cudaError_t launch_stacks() const
+  {
+    using config = dwconv::toeplitz_stack_config<T, Halves>;
+    return dwconv::launch(&dwconv::toeplitz_stack_kernel<config, Epilogue>, shape(), stream_,
+                          dwconv::toeplitz_stack_params<T>{problem_, tensors_, policy_}, epilogue_);
+  }
+
+  [[nodiscard]] dwconv::launch_shape shape() const
+  {
     auto const tiles = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
-    return dwconv::launch(&dwconv::toeplitz_forward_kernel<Config, Epilogue>,
-                          {.grid         = dim3(static_cast<unsigned>(tiles)),
-                           .block        = dim3(static_cast<unsigned>(policy_.threads)),
-                           .shared_bytes = static_cast<unsigned>(params_.layout.shared_bytes())},
-                          stream_, params_, epilogue_);
+    auto const bytes = dwconv::toeplitz_tiles::shared_bytes(problem_, policy_);
+    return {.grid         = dim3(static_cast<unsigned>(tiles)),
+            .block        = dim3(static_cast<unsigned>(policy_.threads)),
+            .shared_bytes = static_cast<unsigned>(bytes)};
   }
 
   dwconv::conv2d_problem const& problem_;
   dwconv::toeplitz_policy const& policy_;
+  dwconv::forward_tensors<T> const& tensors_;
   dwconv::toeplitz_params<T> params_;
   Epilogue const& epilogue_;
   cudaStream_t stream_;

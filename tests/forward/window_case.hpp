@@ -155,7 +155,8 @@ template <typename T>
 }
 
 /// The run-time door with a tile of the test's own.
-template <typename Epilogue = dwconv::epilogue::identity>
+template <typename Epilogue  = dwconv::epilogue::identity,
+          typename Instances = dwconv::default_instances>
 struct forced_door {
   forced_tile tile;
   Epilogue epilogue{};
@@ -165,7 +166,7 @@ struct forced_door {
                                           dwconv::forward_tensors<T> const& tensors,
                                           cudaStream_t stream) const
   {
-    return dwconv::run<T>(forced_plan<T>(problem, tile), tensors, stream, epilogue);
+    return dwconv::run<T, Instances>(forced_plan<T>(problem, tile), tensors, stream, epilogue);
   }
 };
 

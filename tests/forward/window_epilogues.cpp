@@ -48,6 +48,12 @@ std::vector<forced_tile> tiles_in_chunks()
 }
 
 /// Problems that a tile of those has several chunks of.
+/// The kernels of `problems_in_chunks`: every epilogue type compiles them anew.
+using instances_in_chunks =
+  dwconv::instance_list<dwconv::window_instance<dwconv::taps<3, 3>, dwconv::stride<1, 1>>,
+                        dwconv::window_instance<dwconv::taps<5, 5>, dwconv::stride<2, 2>>,
+                        dwconv::direct_instance<dwconv::any_taps, dwconv::any_stride>>;
+
 std::vector<conv2d_problem> problems_in_chunks()
 {
   dwconv::compiled_shape const wide = window_shapes()[0], strided = window_shapes()[3];
@@ -104,9 +110,8 @@ TEST_CASE("a tile adds to a residual in its own place", "[window_epilogues]")
     auto const sums   = output_of(c, family_door{dwconv::kernel_family::direct});
     REQUIRE(sums.size() == y_size(p));
     device_buffer<float> x{c.x}, filter{c.filter}, y{before, 3};
-    REQUIRE(dwconv::forward<float>(p, {x.data(), filter.data(), y.data()}, test_stream(),
-                                   dwconv::epilogue::residual<float>{y.data()})
-              .ok());
+    dwconv::forward_tensors<float> const tensors{x.data(), filter.data(), y.data()};
+    REQUIRE(door_with{dwconv::epilogue::residual<float>{y.data()}}(p, tensors, test_stream()).ok());
     REQUIRE(synchronize() == cudaSuccess);
     auto const after = y.read();
     int wrong        = 0;
@@ -124,10 +129,11 @@ TEST_CASE("a stage of a chunk is told where in y it is, once an output", "[windo
       INFO(describe(p) << ", " << describe(tile));
       CHECK(chunks_of(forced_plan<float>(p, tile)) > 1);
       CHECK(places_wrong(p, [&](tells_where stage) {
-              return output_of(c, forced_door<tells_where>{tile, stage});
+              return output_of(c, forced_door<tells_where, instances_in_chunks>{tile, stage});
             }) == 0);
       device_buffer<int> calls{std::vector<int>(y_size(p), 0)};
-      CHECK(!output_of(c, forced_door<counts_calls>{tile, {calls.data()}}).empty());
+      CHECK(!output_of(c, forced_door<counts_calls, instances_in_chunks>{tile, {calls.data()}})
+               .empty());
       CHECK(calls.read() == std::vector<int>(y_size(p), 1));
       CHECK(calls.canaries_intact());
     }
@@ -146,8 +152,9 @@ TEST_CASE("chunks take a bias, an activation and a residual in its own place", "
       device_buffer<float> y{before, 3};
       auto const stages =
         epilogue::bias<float>{bias.data()} | epilogue::silu{} | epilogue::residual<float>{y.data()};
-      CHECK(
-        dwconv::run<float>(plan, {x.data(), filter.data(), y.data()}, test_stream(), stages).ok());
+      CHECK(dwconv::run<float, instances_in_chunks>(plan, {x.data(), filter.data(), y.data()},
+                                                    test_stream(), stages)
+              .ok());
       CHECK(synchronize() == cudaSuccess);
       CHECK(y.canaries_intact());
       return y.read();

@@ -55,10 +55,11 @@ TEST_CASE("the static door can be captured and replayed on new data", "[graph_ca
 
 TEST_CASE("a planned run with an epilogue can be captured and replayed", "[graph_capture]")
 {
-  auto const plan = dwconv::make_forward_plan<float>(problem, 0);
+  auto const plan = dwconv::make_forward_plan<float, epilogue_instances>(problem, 0);
   check_replays(
     [&](auto const&, auto const& tensors, cudaStream_t stream) {
-      return dwconv::run<float>(plan, tensors, stream, dwconv::epilogue::relu{});
+      return dwconv::run<float, epilogue_instances>(plan, tensors, stream,
+                                                    dwconv::epilogue::relu{});
     },
     true);
 }

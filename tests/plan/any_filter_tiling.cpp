@@ -54,25 +54,31 @@ std::string flaw_of(forward_plan const& plan)
   extent2 const out                 = dwconv::output_extent(p);
   dwconv::lattice_tile const t      = plan.any_filter.tile;
   int const bytes                   = static_cast<int>(size_in_bytes(plan.element));
-  dwconv::lattice_piece const piece = dwconv::any_filter_piece(p, bytes);
+  dwconv::lattice_piece const piece = dwconv::any_filter_piece(p, bytes, plan.any_filter.wide);
   dwconv::lattice_layout const l{p, t, piece};
   if (t.images < 1 || t.channels < 1 || t.rows < 1 || t.columns < 1 || t.rows > out.height ||
       t.columns > out.width || t.channels > p.output_channels() ||
       t.images > std::max<std::int64_t>(p.batch, 1)) {
     return "has a tile that is none";
   }
-  if (std::int64_t{t.images} * t.channels > 1 && (t.rows != out.height || t.columns != out.width)) {
-    return "joins planes that it cuts";
+  if (std::int64_t{t.images} * t.channels > 1 && t.columns != out.width) {
+    return "joins planes whose rows it cuts";
   }
   if (plan.shared_bytes != l.size() * dwconv::any_filter_staged_bytes(bytes) ||
       plan.shared_bytes > plan.device.shared_bytes_per_block) {
     return "does not fit in shared memory";
   }
-  std::int64_t const pieces = std::int64_t{l.rows.pieces(piece.rows)} *
-                              l.columns.pieces(piece.columns) * t.images * t.channels;
-  if (pieces > plan.threads) { return "has more pieces than threads"; }
-  if (plan.threads < 32 || plan.threads > dwconv::any_filter_threads || plan.threads % 32 != 0 ||
-      plan.threads >= pieces + 32) {
+  dwconv::any_filter_slots const slots{l, piece};
+  std::int64_t const planes = std::int64_t{t.images} * t.channels;
+  if (slots.used_of_row != l.columns.pieces(piece.columns) * planes ||
+      slots.of_row < slots.used_of_row || slots.down != l.rows.pieces(piece.rows)) {
+    return "has pieces without a thread";
+  }
+  if (plan.threads > dwconv::any_filter_threads || plan.threads % 32 != 0 ||
+      plan.threads < slots.down * slots.of_row) {
+    return "has another number of threads than slots";
+  }
+  if (plan.threads >= slots.down * slots.of_row + 32 || slots.of_row >= slots.used_of_row + 32) {
     return "has idle warps";
   }
   // Planes are joined in whole numbers of channels, and of outputs of a channel.
@@ -122,7 +128,7 @@ TEST_CASE("a kernel for a known filter that declines leaves the problem to the o
 {
   conv2d_problem p{.batch = 2, .channels = 8, .input = {32, 48}, .filter = {3, 3}};
   CHECK(planned(p).compiled == compiled_shape{kernel_family::window, {3, 3}, {1, 1}});
-  p.pad = {0, 0, 65, 65};  // no window slides there
+  p.filter = {3, 3}, p.stride = {2, 2}, p.dilation = {3, 3};  // no window slides there
   CHECK(planned(p).compiled == any_filter);
   CHECK(planned(p).verdicts[0] ==
         dwconv::verdict{kernel_family::window, true, "reads x once, in tiles"});

@@ -70,7 +70,9 @@ std::string flaw_of_window(forward_plan const& plan)
   std::int64_t const outputs = dwconv::output_elements(plan.problem);
   dwconv::tile_shape const t = plan.window.tile;
   if (plan.threads != plan.window.threads) { return "has blocks it did not ask for"; }
-  if (plan.threads > dwconv::window_threads || plan.threads % 32 != 0) { return "has odd blocks"; }
+  int const most_threads =
+    plan.compiled.slides ? dwconv::runtime_window_threads : dwconv::window_threads;
+  if (plan.threads > most_threads || plan.threads % 32 != 0) { return "has odd blocks"; }
   if (t.planes < 1 || t.rows < 1 || t.columns < 1 || t.steps < 1) { return "has an empty tile"; }
   if (plan.window.rows_per_thread < 1) { return "has idle threads"; }
   std::int64_t const most = std::int64_t{t.planes} * t.rows * t.columns;

@@ -65,6 +65,30 @@ __device__ inline void mma_m16n8k16(mma_sums& sums, mma_left const& left, mma_ri
 #endif
 }
 
+/// The same of the first 8 columns of A and rows of B only: left.r[0] and [1], right.r[0].
+template <half_element T>
+__device__ inline void mma_m16n8k8(mma_sums& sums, mma_left const& left, mma_right const& right)
+{
+#if __CUDA_ARCH__ >= 800
+  if constexpr (std::same_as<T, __half>) {
+    asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, "
+      "%2, %3};"
+      : "+f"(sums.r[0]), "+f"(sums.r[1]), "+f"(sums.r[2]), "+f"(sums.r[3])
+      : "r"(left.r[0]), "r"(left.r[1]), "r"(right.r[0]));
+  } else {
+    asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, "
+      "%1, %2, %3};"
+      : "+f"(sums.r[0]), "+f"(sums.r[1]), "+f"(sums.r[2]), "+f"(sums.r[3])
+      : "r"(left.r[0]), "r"(left.r[1]), "r"(right.r[0]));
+  }
+#else
+  static_cast<void>(sums), static_cast<void>(left), static_cast<void>(right);
+  __trap();
+#endif
+}
+
 /// Reads Count 8 by 8 matrices of 16-bit elements from shared memory (PTX: ldmatrix).
 ///
 /// Lane 8 * i + j gives the address of row j of matrix i: 16 bytes, a multiple of 16. Lanes from 8

@@ -5,6 +5,7 @@
 
 #include <dwconv/device/launch.cuh>
 #include <dwconv/dispatch/forward.cuh>
+#include <dwconv/dispatch/window_data.cuh>
 #include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/direct/backward_data.cuh>
 #include <dwconv/plan/backward_data.hpp>
@@ -38,11 +39,12 @@ template <layout Layout, typename T>
            : launch_direct<direct_data_config<T, Layout, std::int64_t>>(call);
 }
 
-/// Launches what was planned: the direct family's own kernel, or the forward kernel that computes
-/// dx from dy, if it is among those compiled.
+/// Launches what was planned: a kernel of the direct or window family for this, or the forward one
+/// that computes dx from dy, if it is among those compiled.
 template <typename T, typename Instances>
 [[nodiscard]] status launch_planned(Instances instances, backward_data_call<T> const& call)
 {
+  if (call.plan.spreads) { return launch_spread(instances, call.plan, call.tensors, call.stream); }
   if (call.plan.family != kernel_family::direct) {
     forward_tensors<T> const turned{call.tensors.dy, call.tensors.filter, call.tensors.dx};
     epilogue::identity const none;

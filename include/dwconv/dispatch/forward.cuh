@@ -87,17 +87,25 @@ template <typename Instance, int Piece = 0, typename T, typename Epilogue>
   }
 }
 
-template <typename T, typename Epilogue>
+template <typename Config, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t launch_any_filter(forward_call<T, Epilogue> const& call)
 {
-  using config = any_filter_config<T>;
   launch_shape const shape{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
                            .block        = dim3(static_cast<unsigned>(call.plan.threads)),
                            .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};
   any_filter_params<T> const params{call.plan.problem, call.tensors, call.plan.any_filter,
                                     call.turned};
-  return launch(&any_filter_forward_kernel<config, Epilogue>, shape, call.stream, params,
+  return launch(&any_filter_forward_kernel<Config, Epilogue>, shape, call.stream, params,
                 call.epilogue);
+}
+
+template <typename T, typename Epilogue>
+[[nodiscard]] cudaError_t choose_any_filter(forward_call<T, Epilogue> const& call)
+{
+  if constexpr (sizeof(T) < 8) {
+    if (call.plan.any_filter.wide) { return launch_any_filter<any_filter_config<T, true>>(call); }
+  }
+  return launch_any_filter<any_filter_config<T>>(call);
 }
 
 template <typename Config, typename T, typename Epilogue>
@@ -112,17 +120,13 @@ template <typename Config, typename T, typename Epilogue>
                 call.epilogue);
 }
 
-/// Launches the window kernel for filters of run time with the planned rows of sums.
+/// Launches the planned one of the window kernels for filters of run time.
 template <int Size = 0, typename T, typename Epilogue>
 [[nodiscard]] cudaError_t choose_runtime_window(forward_call<T, Epilogue> const& call)
 {
   if constexpr (Size < runtime_window_sizes) {
-    if (call.plan.window.live != runtime_window_size_of(Size, sizeof(T)).live) {
-      return choose_runtime_window<Size + 1>(call);
-    }
-    return call.plan.problem.stride.width == 1
-             ? launch_runtime_window<runtime_window_config<T, Size, 1>>(call)
-             : launch_runtime_window<runtime_window_config<T, Size, 0>>(call);
+    if (call.plan.window.number != Size) { return choose_runtime_window<Size + 1>(call); }
+    return launch_runtime_window<runtime_window_config<T, Size>>(call);
   } else {
     return cudaErrorInvalidValue;
   }
@@ -141,7 +145,7 @@ template <typename Instance, typename T, typename Epilogue>
   } else if constexpr (Instance::shape.slides) {
     return choose_runtime_window(call);
   } else if constexpr (Instance::family == kernel_family::window && Instance::shape.any_filter()) {
-    return launch_any_filter(call);
+    return choose_any_filter(call);
   } else if constexpr (Instance::family == kernel_family::window) {
     return choose_window_piece<Instance>(call);
   } else {

@@ -5,6 +5,7 @@
 
 #include <dwconv/device/launch.cuh>
 #include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/kernels/toeplitz/stack_forward.cuh>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/problem/static_shape.hpp>
 #include <dwconv/problem/tensors.hpp>
@@ -13,15 +14,17 @@ DWCONV_ABI_NAMESPACE_BEGIN
 
 namespace dispatch {
 
-/// Launches the toeplitz family's kernel for a problem: one that holds the filter in registers where
-/// its height is listed, else one for as many matrix products as a filter row takes. Compiles those
-/// that filters of `Taps` and `Stride` may need.
+/// Launches the toeplitz family's kernel for a problem: one that holds the filter in registers
+/// where its height is listed, else one for as many matrix products as a filter row takes. Compiles
+/// those that filters of `Taps` and `Stride` may need.
 template <typename T, static_taps Taps, static_stride Stride, typename Epilogue>
 class toeplitz_launch {
  public:
   toeplitz_launch(forward_plan const& plan, forward_tensors<T> const& tensors, cudaStream_t stream,
                   Epilogue const& epilogue, bool turned)
     : plan_{plan},
+      tensors_{tensors},
+      turned_{turned},
       params_{plan.problem, tensors, plan.toeplitz, turned},
       stream_{stream},
       epilogue_{epilogue}
@@ -29,14 +32,22 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t operator()() const
   {
-    if (!toeplitz_holds_filter(plan_.problem)) {
-      return plan_.problem.stride.height == 1 ? by_chunks() : by_chunks_strided();
-    }
-    if (plan_.problem.stride.height == 2) { return held_strided(); }
-    return toeplitz_rows(plan_.problem) == 7 ? held<7>() : held<14>();
+    if (plan_.toeplitz.stacks) { return stacked(); }
+    return params_.begin == toeplitz_rows_begin::even ? by_engine<toeplitz_rows_begin::even>()
+                                                      : by_engine<toeplitz_rows_begin::any>();
   }
 
  private:
+  template <toeplitz_rows_begin Begin>
+  [[nodiscard]] cudaError_t by_engine() const
+  {
+    if (!toeplitz_holds_filter(plan_.problem, Begin)) {
+      return plan_.problem.stride.height == 1 ? by_chunks<Begin>() : by_chunks_strided<Begin>();
+    }
+    if (plan_.problem.stride.height == 2) { return held_strided<Begin>(); }
+    return held<Begin>();
+  }
+
   /// Whether a kernel of this filter height and stride, zero for any, may be needed.
   [[nodiscard]] static constexpr bool named(int height, int stride) noexcept
   {
@@ -53,70 +64,107 @@ class toeplitz_launch {
     // One more column where windows begin before the first tap.
     constexpr std::int64_t most = geometry::divide_up(
       (toeplitz_block - 1) * Stride::extent.width + Taps::extent.width + 1, toeplitz_depth);
-    constexpr bool low_and_odd = Taps::extent.height >= 3 && Taps::extent.height <= 7 &&
-                                 Taps::extent.height % 2 == 1;
-    constexpr bool always_held =
-      low_and_odd && Stride::extent == extent2{1, 1} && most == 1;
+    constexpr bool low_and_odd =
+      Taps::extent.height >= 3 && Taps::extent.height <= 7 && Taps::extent.height % 2 == 1;
+    constexpr bool always_held = low_and_odd && Stride::extent == extent2{1, 1} && most == 1;
     return !always_held && (chunks <= 2 || chunks <= most + 1);
   }
 
-  template <int Rows>
+  template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t held() const
   {
     switch (plan_.problem.filter.height) {
-      case 3: return launch_kernel<3, 1, 1, Rows>();
-      case 5: return launch_kernel<5, 1, 1, Rows>();
-      case 7: return launch_kernel<7, 1, 1, Rows>();
-      case 9: return launch_kernel<9, 1, 1, 14>();
-      case 11: return launch_kernel<11, 1, 2, 14>();
-      case 13: return launch_kernel<13, 1, 2, 14>();
+      case 1:
+        return toeplitz_chunks(plan_.problem, Begin) == 1 ? launch_kernel<1, 1, 1, Begin>()
+                                                          : launch_kernel<1, 1, 2, Begin>();
+      case 3: return launch_kernel<3, 1, 1, Begin>();
+      case 5: return launch_kernel<5, 1, 1, Begin>();
+      case 7: return launch_kernel<7, 1, 1, Begin>();
+    }
+    if constexpr (Begin == toeplitz_rows_begin::even) {
+      switch (plan_.problem.filter.height) {
+        case 9: return launch_kernel<9, 1, 1, Begin>();
+        case 11: return launch_kernel<11, 1, 2, Begin>();
+        case 13: return launch_kernel<13, 1, 2, Begin>();
+      }
     }
     return cudaErrorInvalidValue;
   }
 
+  template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t held_strided() const
   {
     switch (plan_.problem.filter.height) {
-      case 3: return launch_kernel<3, 2, 2, 7>();
-      case 5: return launch_kernel<5, 2, 2, 7>();
-      case 7: return launch_kernel<7, 2, 2, 7>();
+      case 3: return launch_kernel<3, 2, 2, Begin>();
+      case 5: return launch_kernel<5, 2, 2, Begin>();
+      case 7: return launch_kernel<7, 2, 2, Begin>();
     }
     return cudaErrorInvalidValue;
   }
 
+  template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t by_chunks() const
   {
-    switch (toeplitz_chunks(plan_.problem)) {
-      case 1: return launch_kernel<0, 1, 1, 7>();
-      case 2: return launch_kernel<0, 1, 2, 7>();
-      case 3: return launch_kernel<0, 1, 3, 7>();
-      case 5: return launch_kernel<0, 1, 5, 7>();
+    switch (toeplitz_chunks(plan_.problem, Begin)) {
+      case 1: return launch_kernel<0, 1, 1, Begin>();
+      case 2: return launch_kernel<0, 1, 2, Begin>();
+      case 3: return launch_kernel<0, 1, 3, Begin>();
+      case 5: return launch_kernel<0, 1, 5, Begin>();
     }
     return cudaErrorInvalidValue;
   }
 
+  template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t by_chunks_strided() const
   {
-    return toeplitz_chunks(plan_.problem) == 2 ? launch_kernel<0, 0, 2, 7>()
-                                               : launch_kernel<0, 0, 5, 7>();
+    return toeplitz_chunks(plan_.problem, Begin) == 2 ? launch_kernel<0, 0, 2, Begin>()
+                                                      : launch_kernel<0, 0, 5, Begin>();
   }
 
-  template <int Height, int KernelStride, int Chunks, int Rows>
+  template <int Height, int KernelStride, int Chunks, toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t launch_kernel() const
   {
     if constexpr (named(Height, KernelStride) && (Height > 0 || named_chunks(Chunks))) {
-      using config = toeplitz_config<T, Height, KernelStride, Chunks, Rows>;
-      launch_shape const shape{.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
-                               .block        = dim3(static_cast<unsigned>(plan_.threads)),
-                               .shared_bytes = static_cast<unsigned>(plan_.shared_bytes)};
-      return launch(&toeplitz_forward_kernel<config, Epilogue>, shape, stream_, params_,
+      using config = toeplitz_config<T, Height, KernelStride, Chunks, Begin>;
+      return launch(&toeplitz_forward_kernel<config, Epilogue>, shape(), stream_, params_,
                     epilogue_);
     } else {
       return cudaErrorInvalidValue;
     }
   }
 
+  [[nodiscard]] cudaError_t stacked() const
+  {
+    switch (toeplitz_stack::window_halves(plan_.problem)) {
+      case 4: return launch_stacks<4>();
+      case 5: return launch_stacks<5>();
+      case 6: return launch_stacks<6>();
+    }
+    return cudaErrorInvalidValue;
+  }
+
+  template <int Halves>
+  [[nodiscard]] cudaError_t launch_stacks() const
+  {
+    if constexpr (named(0, 1) && named_chunks(Halves / 2)) {
+      return launch(
+        &toeplitz_stack_kernel<toeplitz_stack_config<T, Halves>, Epilogue>, shape(), stream_,
+        toeplitz_stack_params<T>{plan_.problem, tensors_, plan_.toeplitz, turned_}, epilogue_);
+    } else {
+      return cudaErrorInvalidValue;
+    }
+  }
+
+  [[nodiscard]] launch_shape shape() const
+  {
+    return {.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
+            .block        = dim3(static_cast<unsigned>(plan_.threads)),
+            .shared_bytes = static_cast<unsigned>(plan_.shared_bytes)};
+  }
+
   forward_plan const& plan_;
+  forward_tensors<T> const& tensors_;
+  bool turned_;
   toeplitz_params<T> params_;
   cudaStream_t stream_;
   Epilogue const& epilogue_;

@@ -16,8 +16,18 @@ namespace any_filter_tiles {
 /// few threads that their number does not matter.
 inline constexpr std::int64_t aimed_bytes = 56 * 1024;
 inline constexpr int aimed_threads        = 128;
-inline constexpr int warp_size            = 32;
-/// Filters of so many taps are bound by multiply-adds, and their planes take turns by channel.
+/// Of a tile that is bound by multiply-adds; two of them share a multiprocessor.
+inline constexpr std::int64_t most_bytes = 110 * 1024;
+inline constexpr std::int64_t warp_size  = 32;
+/// How much fewer warps hide less of each other's waiting, and the cycles that a block waits for
+/// memory; from times of some hundred tiles.
+inline constexpr double few_warps = 2.5;
+inline constexpr double waiting   = 3000;
+/// On planes narrower than this the wide kernel gains nothing (docs/tuning.md),
+inline constexpr std::int64_t least_wide = 96;
+/// and this share of the other's time is asked of it.
+inline constexpr double wide_must_gain = 0.99;
+/// Filters of so many taps are bound by multiply-adds.
 inline constexpr std::int64_t many_taps = 64;
 
 [[nodiscard]] constexpr std::int64_t divide_up(std::int64_t value, std::int64_t divisor) noexcept
@@ -41,11 +51,13 @@ struct weighing {
   {
     return layout_of(tile).size() * staged_bytes;
   }
-  [[nodiscard]] constexpr std::int64_t pieces_of(lattice_tile const& tile) const noexcept
+  [[nodiscard]] constexpr std::int64_t threads_of(lattice_tile const& tile) const noexcept
   {
-    lattice_layout const l = layout_of(tile);
-    return std::int64_t{l.rows.pieces(piece.rows)} * l.columns.pieces(piece.columns) * tile.images *
-           tile.channels;
+    return any_filter_slots{layout_of(tile), piece}.threads();
+  }
+  [[nodiscard]] constexpr bool fits(lattice_tile const& tile) const noexcept
+  {
+    return bytes_of(tile) <= most_bytes && threads_of(tile) <= any_filter_threads;
   }
   [[nodiscard]] constexpr bool whole(lattice_tile const& tile) const noexcept
   {
@@ -103,7 +115,7 @@ struct weighing {
     tile.rows                 = static_cast<int>(std::min(g * rows, w.out.height));
     lattice_layout const here = w.layout_of(tile);
     std::int64_t const pieces = here.rows.pieces(w.piece.rows) * across;
-    if (pieces > any_filter_threads || here.size() * w.staged_bytes > w.most_bytes) { break; }
+    if (!w.fits(tile)) { break; }
     if (best > 0 && pieces > aimed_threads * 3 / 2) { break; }
     if (best > 0 && planes * parts * l.columns.tiles() < 2 * device.multiprocessors) { break; }
     std::int64_t const cost =
@@ -115,42 +127,22 @@ struct weighing {
   std::int64_t least = std::max<std::int64_t>(
     std::min<std::int64_t>({rows, w.out.height, any_filter_threads / across}), 1);
   for (tile.rows = static_cast<int>(least); tile.rows > 1; tile.rows = (tile.rows + 1) / 2) {
-    if (w.bytes_of(tile) <= w.most_bytes && w.pieces_of(tile) <= any_filter_threads) { break; }
+    if (w.fits(tile)) { break; }
   }
   return tile.rows;
 }
 
-/// Joins whole planes: those of one channel where filters are large, so that they share it, and
-/// where padding is skipped so that a warp's threads skip the same; else planes beside each other
-/// in memory.
+/// Joins whole planes that are beside each other in memory.
 constexpr void join_planes(weighing const& w, lattice_tile& tile,
                            device_facts const& device) noexcept
 {
   conv2d_problem const& p   = w.problem;
   lattice_layout const l    = w.layout_of(tile);
-  std::int64_t const across = l.columns.pieces(w.piece.columns);
-  std::int64_t const pieces = l.rows.pieces(w.piece.rows) * across;
-  std::int64_t const taps   = p.filter.height * p.filter.width;
-  bool const by_channel     = taps >= many_taps;
-  std::int64_t const most =
-    std::max<std::int64_t>((by_channel ? any_filter_threads : aimed_threads) / pieces, 1);
-  std::int64_t const warp_full = divide_up(warp_size, across);
-  std::int64_t const planes    = std::min(most, by_channel ? warp_full : most);
-  auto const images_at_most    = [&](std::int64_t n) {
-    return std::clamp<std::int64_t>(n, 1, std::max<std::int64_t>(p.batch, 1));
-  };
-  auto const channels_at_most = [&](std::int64_t n) {
-    return std::clamp<std::int64_t>(n, 1, p.output_channels());
-  };
-
-  std::int64_t images = 1, channels = 1;
-  if (by_channel) {
-    images   = images_at_most(planes);
-    channels = channels_at_most(planes / images);
-  } else {
-    channels = channels_at_most(planes);
-    images   = images_at_most(planes / channels);
-  }
+  std::int64_t const pieces = l.rows.pieces(w.piece.rows) * l.columns.pieces(w.piece.columns);
+  std::int64_t const planes = std::max<std::int64_t>(aimed_threads / pieces, 1);
+  std::int64_t channels     = std::min(planes, p.output_channels());
+  std::int64_t images =
+    std::clamp<std::int64_t>(planes / channels, 1, std::max<std::int64_t>(p.batch, 1));
   std::int64_t const wanted = 2 * std::int64_t{device.multiprocessors};
   for (;;) {
     if (channels > p.multiplier) { channels -= channels % p.multiplier; }
@@ -158,11 +150,119 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
     tile.channels = static_cast<int>(channels);
     if (images * channels == 1) { return; }
     bool const enough = w.layout_of(tile).tiles >= wanted || p.batch * p.output_channels() < wanted;
-    if (enough && w.bytes_of(tile) <= w.most_bytes) { return; }
-    (images > 1 && (!by_channel || channels == 1) ? images : channels) /= 2;
-    images   = std::max<std::int64_t>(images, 1);
-    channels = std::max<std::int64_t>(channels, 1);
+    if (enough && w.fits(tile)) { return; }
+    (images > 1 ? images : channels) /= 2;
   }
+}
+
+/// About how long a launch takes, in cycles: whole waves of blocks and one of those left.
+[[nodiscard]] constexpr double cycles_of(weighing const& w, lattice_tile const& tile,
+                                         device_facts const& device) noexcept
+{
+  lattice_layout const l = w.layout_of(tile);
+  any_filter_slots const slots{l, w.piece};
+  auto const warps  = static_cast<double>(slots.threads() / warp_size);
+  auto const height = static_cast<double>(w.problem.filter.height);
+  auto const width  = static_cast<double>(w.problem.filter.width);
+  // Instructions of a warp: multiply-adds and what it takes to read for them, a lattice row's and
+  // a tap's share; and of all threads: to stage an element, to store an output.
+  double const runs = static_cast<double>(divide_up(static_cast<std::int64_t>(width), 8));
+  // Warps whose lanes are in several places down the plane wait for those that skip no padding, and
+  // meet in banks of shared memory.
+  bool const mixed       = slots.down > 1 && slots.of_row % warp_size != 0;
+  double const skipped   = mixed ? 0.15 * height / static_cast<double>(w.out.height) +
+                                   0.01 * warp_size / static_cast<double>(slots.of_row)
+                                 : 0;
+  double const computing = (w.piece.rows * w.piece.columns * height * width +
+                            (height + w.piece.rows - 1) * (25 + runs * (w.piece.columns + 32)) +
+                            height * w.piece.rows * runs * 3) *
+                             (1 + skipped) +
+                           700;
+  double const moving = static_cast<double>(l.input_size) / warp_size * (8.0 / l.vector + 1) +
+                        static_cast<double>(l.result_size) / warp_size * 10;
+  double const issued = warps * computing + moving;
+  // Blocks side by side hide each other's waiting.
+  std::int64_t const room = std::min<std::int64_t>(
+    device.shared_bytes_per_sm / (l.size() * w.staged_bytes + 1024),
+    any_filter_threads * any_filter_blocks / (std::int64_t{warp_size} * static_cast<int>(warps)));
+  std::int64_t const side_by_side = std::max<std::int64_t>(room, 1);
+  auto const wave                 = [&](std::int64_t blocks) {
+    if (blocks == 0) { return 0.0; }
+    auto const number = static_cast<double>(blocks);
+    return number * issued / 4 * (1 + few_warps / (number * warps)) + waiting / number;
+  };
+  std::int64_t const at_once = side_by_side * device.multiprocessors;
+  double const waves         = static_cast<double>(l.tiles) / static_cast<double>(at_once);
+  double const in_step       = static_cast<double>(l.tiles / at_once) * wave(side_by_side) +
+                         wave(divide_up(l.tiles % at_once, device.multiprocessors));
+  // Blocks soon are out of step, and waves no longer whole.
+  return waves < 1 ? in_step : (in_step + waves * wave(side_by_side)) / 2;
+}
+
+/// Output columns of a tile of many taps: all, or an even part that at most `lanes` threads take.
+[[nodiscard]] constexpr int part_of_row(weighing const& w, std::int64_t lanes) noexcept
+{
+  lattice_tile const row{.columns = static_cast<int>(w.out.width)};
+  lattice_axis const columns = w.layout_of(row).columns;
+  std::int64_t const pieces  = columns.pieces(w.piece.columns);
+  if (pieces <= lanes) { return row.columns; }
+  std::int64_t const group = w.piece.columns * std::int64_t{columns.phases.divisor()};
+  std::int64_t const whole = std::max<std::int64_t>(lanes / columns.lattices(), 1);
+  std::int64_t const parts = divide_up(divide_up(w.out.width, group), whole);
+  return static_cast<int>(
+    std::min(divide_up(divide_up(w.out.width, group), parts) * group, w.out.width));
+}
+
+/// The quickest of tiles that differ in their rows.
+struct quickest_tile {
+  lattice_tile tile{.images = 0};
+  double cycles = 0;
+
+  constexpr void try_rows(weighing const& w, lattice_tile candidate,
+                          device_facts const& device) noexcept
+  {
+    std::int64_t const group =
+      w.piece.rows * std::int64_t{w.layout_of(candidate).rows.phases.divisor()};
+    std::int64_t const groups = divide_up(w.out.height, group);
+    for (std::int64_t g = std::min<std::int64_t>(groups, 16); g >= 1; --g) {
+      if (divide_up(groups, divide_up(groups, g)) != g) { continue; }  // parts would not be even
+      candidate.rows = static_cast<int>(std::min(g * group, w.out.height));
+      if (!w.fits(candidate)) { continue; }
+      double const taken = cycles_of(w, candidate, device);
+      if (tile.images == 0 || taken < cycles) { cycles = taken, tile = candidate; }
+    }
+  }
+};
+
+/// A tile for many taps, which is bound by multiply-adds; without images where none fits. Planes
+/// beside each other are of one channel, so that they share its filter, and as many as fill warps.
+[[nodiscard]] constexpr quickest_tile choose_for_many_taps(weighing const& w, bool wide,
+                                                           device_facts const& device) noexcept
+{
+  conv2d_problem const& p = w.problem;
+  quickest_tile best;
+  lattice_tile last{.images = 0};
+  // Where most taps are in the padding, a warp of planes: its lanes skip the same columns of taps.
+  std::int64_t const across =
+    w.layout_of({.columns = static_cast<int>(w.out.width)}).columns.pieces(w.piece.columns);
+  std::int64_t const whole = p.filter.width > w.out.width ? warp_size * across : warp_size;
+  for (std::int64_t const lanes : {warp_size / 2, warp_size, 2 * warp_size, whole}) {
+    lattice_tile tile{.columns = part_of_row(w, std::min(lanes, 2 * warp_size))};
+    if (tile.columns < w.out.width) {
+      // Where rows are cut, half a warp of wide pieces makes a tile about as high as it is wide.
+      if (lanes != (wide ? warp_size / 2 : warp_size)) { continue; }
+    } else {
+      std::int64_t const planes = std::max<std::int64_t>(lanes / across, 1);
+      std::int64_t const images = std::clamp<std::int64_t>(p.batch, 1, planes);
+      std::int64_t channels     = std::clamp<std::int64_t>(planes / images, 1, p.output_channels());
+      if (channels > p.multiplier) { channels -= channels % p.multiplier; }
+      tile.images   = static_cast<int>(images);
+      tile.channels = static_cast<int>(channels);
+    }
+    if (!(tile == last)) { best.try_rows(w, tile, device); }
+    last = tile;
+  }
+  return best;
 }
 
 }  // namespace any_filter_tiles
@@ -173,20 +273,39 @@ constexpr void join_planes(weighing const& w, lattice_tile& tile,
   conv2d_problem const& p, int element_bytes, device_facts const& device) noexcept
 {
   using namespace any_filter_tiles;
-  weighing const w{p, output_extent(p), any_filter_piece(p, element_bytes),
-                   any_filter_staged_bytes(element_bytes),
-                   std::min<std::int64_t>(aimed_bytes, device.shared_bytes_per_block)};
+  extent2 const out = output_extent(p);
+  auto const with   = [&](bool wide, std::int64_t most) {
+    return weighing{p, out, any_filter_piece(p, element_bytes, wide),
+                    any_filter_staged_bytes(element_bytes),
+                    std::min<std::int64_t>(most, device.shared_bytes_per_block)};
+  };
+  auto const policy = [](weighing const& w, lattice_tile const& tile, bool wide) {
+    return any_filter_policy{
+      tile, static_cast<int>(std::min<std::int64_t>(w.threads_of(tile), any_filter_threads)), wide};
+  };
+  if (p.filter.height * p.filter.width >= many_taps) {
+    weighing const square      = with(false, most_bytes);
+    quickest_tile const chosen = choose_for_many_taps(square, false, device);
+    if (out.width >= least_wide && any_filter_may_be_wide(p, element_bytes)) {
+      weighing const wide       = with(true, most_bytes);
+      quickest_tile const other = choose_for_many_taps(wide, true, device);
+      bool const quicker        = other.cycles < chosen.cycles * wide_must_gain;
+      if (other.tile.images > 0 && (chosen.tile.images == 0 || quicker)) {
+        return policy(wide, other.tile, true);
+      }
+    }
+    if (chosen.tile.images > 0) { return policy(square, chosen.tile, false); }
+  }
+  weighing const w = with(false, aimed_bytes);
   lattice_tile tile{};
   tile.columns = choose_columns(w);
   tile.rows    = choose_rows(w, tile, device);
-  while (tile.columns > 1 &&
-         (w.bytes_of(tile) > w.most_bytes || w.pieces_of(tile) > any_filter_threads)) {
+  while (tile.columns > 1 && !w.fits(tile)) {
     tile.columns = (tile.columns + 1) / 2;
     tile.rows    = choose_rows(w, tile, device);
   }
   if (w.whole(tile)) { join_planes(w, tile, device); }
-  std::int64_t const warps = divide_up(w.pieces_of(tile), warp_size);
-  return {tile, static_cast<int>(std::min<std::int64_t>(warps * warp_size, any_filter_threads))};
+  return policy(w, tile, false);
 }
 
 }  // namespace dwconv

@@ -7,6 +7,7 @@
 #include <span>
 
 #include <dwconv/plan/planner.hpp>
+#include <dwconv/plan/spread_tiles.hpp>
 #include <dwconv/problem/turned.hpp>
 
 namespace dwconv {
@@ -20,7 +21,9 @@ struct backward_data_plan {
   device_facts device{};
   kernel_family family = kernel_family::direct;
   direct_policy direct{};  ///< Read when `family` is direct;
-  forward_plan turned{};   ///< otherwise this: the forward convolution of dy that gives dx.
+  bool spreads = false;    ///< The window family's kernels that spread dy over dx:
+  window_policy window{};  ///< their tile, of groups of rows of dx.
+  forward_plan turned{};   ///< Otherwise the forward convolution of dy that gives dx.
   std::int64_t blocks = 0;
   int threads         = 0;  ///< Per block.
   int shared_bytes    = 0;  ///< Per block.
@@ -43,6 +46,35 @@ namespace planning {
     turned.outcome = {.code = status_code::mismatch, .argument = "family"};
   }
   return turned;
+}
+
+/// Why no kernel that spreads dy over dx takes a problem, or null.
+[[nodiscard]] constexpr char const* obstacle_to_spreading(
+  backward_data_plan const& plan, std::span<compiled_shape const> compiled) noexcept
+{
+  conv2d_problem const& p = plan.problem;
+  if (char const* const obstacle = obstacle_to_tiles(p); obstacle != nullptr) { return obstacle; }
+  if (p.dilation != extent2{1, 1}) { return "its window has no holes: the filter is dilated"; }
+  bool listed = false;
+  for (compiled_shape const& kernel : compiled) {
+    listed = listed ||
+             (kernel.family == kernel_family::window && kernel.taps.height > 0 && kernel.takes(p));
+  }
+  if (!listed) { return "no kernel of it is compiled for this filter and stride"; }
+  return spread_tiles::obstacle(p, static_cast<int>(size_in_bytes(plan.element)), plan.device);
+}
+
+constexpr void fill_spread(backward_data_plan& plan) noexcept
+{
+  int const bytes = static_cast<int>(size_in_bytes(plan.element));
+  plan.family     = kernel_family::window;
+  plan.spreads    = true;
+  plan.window     = choose_spread_policy(plan.problem, bytes, plan.device);
+  tile_geometry const g =
+    lay_out_spread(plan.problem, plan.window.tile, bytes, plan.window.piece.columns);
+  plan.blocks       = g.tiles;
+  plan.threads      = plan.window.threads;
+  plan.shared_bytes = static_cast<int>(spread_shared_bytes(g, bytes));
 }
 
 constexpr void fill_direct(backward_data_plan& plan) noexcept
@@ -98,7 +130,9 @@ constexpr void judge_direct(backward_data_plan& plan, std::optional<kernel_famil
 /// Chooses how to compute the gradient of x: a pure function of its arguments, with no GPU needed.
 ///
 /// Where one filter a channel moves in steps of one, the gradient is a forward convolution of dy
-/// with the filter turned by 180 degrees, and a forward kernel computes it; else the direct family.
+/// with the filter turned by 180 degrees, and a forward kernel computes it. Where there are several
+/// filters a channel, or larger strides, the window family has kernels of its own for some filters;
+/// the direct family takes the rest.
 ///
 /// @param problem  Of the forward convolution; need not be valid.
 /// @param element  Type of dy, filter and dx.
@@ -123,6 +157,19 @@ constexpr void judge_direct(backward_data_plan& plan, std::optional<kernel_famil
       obstacle == nullptr ? plan.turned.verdicts[f] : verdict{kernel_families[f], false, obstacle};
   }
   planning::judge_direct(plan, only);
+  bool const spread = problem.stride != extent2{1, 1} || problem.multiplier > 1;
+  if (spread && only.value_or(kernel_family::window) == kernel_family::window) {
+    char const* const reason = planning::obstacle_to_spreading(plan, compiled);
+    for (verdict& answer : plan.verdicts) {
+      if (answer.family != kernel_family::window) { continue; }
+      answer = {kernel_family::window, reason == nullptr,
+                reason == nullptr ? planning::merit_of(kernel_family::window) : reason};
+    }
+    if (reason == nullptr) {
+      planning::fill_spread(plan);
+      return plan;
+    }
+  }
   if (obstacle == nullptr && plan.turned.outcome.ok()) {
     plan.family       = plan.turned.family;
     plan.blocks       = plan.turned.blocks;

@@ -89,11 +89,12 @@ template <typename Plan>
     }
     case kernel_family::toeplitz: {
       toeplitz_tile const tile = plan.toeplitz.tile;
-      text += "\n  tile of " + std::to_string(tile.images) + " images, " +
-              std::to_string(tile.channels) + " channels, " + std::to_string(tile.rows) +
-              " rows by " + std::to_string(tile.columns) + " columns; " +
-              std::to_string(toeplitz_rows(plan.problem)) + " rows a walk, filter " +
-              (toeplitz_holds_filter(plan.problem) ? "in registers" : "in shared memory");
+      text +=
+        "\n  tile of " + std::to_string(tile.images) + " images, " + std::to_string(tile.channels) +
+        " channels, " + std::to_string(tile.rows) + " rows by " + std::to_string(tile.columns) +
+        " columns; " + std::to_string(plan.toeplitz.walk) + " rows a walk, filter " +
+        (toeplitz_holds_filter(plan.problem, toeplitz_begin(plan.problem)) ? "in registers"
+                                                                           : "in shared memory");
       break;
     }
   }

@@ -81,6 +81,13 @@ template <typename Plan>
   if (plan.family == kernel_family::direct) {
     text += "  tile of " + std::to_string(plan.direct.threads) +
             " neighbouring elements of dx, one a thread, " + index_words(plan.direct.index);
+  } else if (plan.spreads) {
+    tile_shape const& tile = plan.window.tile;
+    text += "  tile of " + std::to_string(tile.planes) + " planes of dx, " +
+            std::to_string(tile.rows) + " groups of " + std::to_string(plan.problem.stride.height) +
+            " rows, " + std::to_string(tile.steps) + " rows of dy at a time; " +
+            std::to_string(plan.window.rows_per_thread) + " by " +
+            std::to_string(plan.window.piece.columns) + " groups a thread";
   } else {
     text += "  with the filter turned, as the forward convolution of dy:\n" + tile_of(plan.turned);
   }

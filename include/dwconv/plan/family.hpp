@@ -10,8 +10,8 @@ namespace dwconv {
 
 /// One way of doing the multiply-adds.
 enum class kernel_family : std::uint8_t {
-  direct,  ///< One thread an output; takes every problem.
-  window,  ///< A tile staged in shared memory, a window of sums sliding down it in registers.
+  direct,    ///< One thread an output; takes every problem.
+  window,    ///< A tile staged in shared memory, a window of sums sliding down it in registers.
   toeplitz,  ///< Tensor cores, each filter row a banded matrix; half types.
 };
 

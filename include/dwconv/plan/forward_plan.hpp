@@ -61,9 +61,9 @@ struct forward_plan {
   dtype element = dtype::float32;
   device_facts device{};
   kernel_family family = kernel_family::direct;
-  compiled_shape compiled{};  ///< Which instance of the family.
-  direct_policy direct{};     ///< Read when `family` is direct.
-  window_policy window{};     ///< Read when `family` is window, and a window slides;
+  compiled_shape compiled{};       ///< Which instance of the family.
+  direct_policy direct{};          ///< Read when `family` is direct.
+  window_policy window{};          ///< Read when `family` is window, and a window slides;
   any_filter_policy any_filter{};  ///< and where none does.
   toeplitz_policy toeplitz{};      ///< Read when `family` is toeplitz.
   std::int64_t blocks = 0;

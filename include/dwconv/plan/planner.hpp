@@ -84,28 +84,21 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   if (std::max(p.stride.height, p.stride.width) > most_stride) {
     return "the stride leaves out most of x";
   }
-  if (std::max(p.pad.left, p.pad.right) > 64) {
-    return "the padding is wider than what it stages around a row";
-  }
   if (std::max(p.filter.height, p.filter.width) > most_taps) { return "the filter is too long"; }
   runtime_window_walk const walk{p};
   if (!walk.possible) { return "filter and stride leave out different rows"; }
   if (walk.live > runtime_window_most_live) { return "the filter is too high for its sums"; }
 
-  int const bytes            = static_cast<int>(size_in_bytes(element));
-  window_policy const policy = choose_runtime_window_policy(p, bytes, device);
-  if (runtime_window_tiles::shared_bytes(p, policy, bytes) > device.shared_bytes_per_block) {
+  int const bytes = static_cast<int>(size_in_bytes(element));
+  runtime_window_tiles::view const view{p, bytes};
+  window_policy const least = runtime_window_tiles::least_tile(view);
+  if (!runtime_window_tiles::possible(view, least, device)) {
     return "a tile does not fit in shared memory";
   }
-  tile_geometry const g = lay_out_tile(p, policy.tile, bytes, 0);
-  // Copies are started by the lanes of one warp.
-  std::int64_t const rows = g.chunks > 1 ? policy.tile.steps * p.stride.height
-                                         : (policy.tile.rows - 1) * p.stride.height +
-                                             filter_span(p).height;
-  if (!g.whole_rows && rows > runtime_window_tiles::most_runs) {
-    return "a window of columns has more rows than one warp copies";
-  }
-  return g.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
+  // Tiles that are chosen are no smaller.
+  return lay_out_tile(p, least.tile, bytes, 0).tiles > most_blocks
+           ? "y needs more blocks than one launch has"
+           : nullptr;
 }
 
 /// Why the window family's kernel for any filter cannot take a problem, or null.
@@ -128,7 +121,7 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   }
   int const bytes                = static_cast<int>(size_in_bytes(element));
   any_filter_policy const policy = choose_any_filter_policy(p, bytes, device);
-  lattice_layout const layout{p, policy.tile, any_filter_piece(p, bytes)};
+  lattice_layout const layout{p, policy.tile, any_filter_piece(p, bytes, policy.wide)};
   if (layout.size() * any_filter_staged_bytes(bytes) > device.shared_bytes_per_block) {
     return "a tile does not fit in shared memory";
   }
@@ -143,9 +136,8 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
     case kernel_family::direct: return obstacle_to_direct(plan.problem);
     case kernel_family::window:
       return kernel.slides ? obstacle_to_runtime_window(plan.problem, plan.element, plan.device)
-             : kernel.any_filter()
-               ? obstacle_to_any_filter(plan.problem, plan.element, plan.device)
-               : obstacle_to_window(plan.problem, plan.element, plan.device);
+             : kernel.any_filter() ? obstacle_to_any_filter(plan.problem, plan.element, plan.device)
+                                   : obstacle_to_window(plan.problem, plan.element, plan.device);
     case kernel_family::toeplitz:
       return obstacle_to_toeplitz(plan.problem, plan.element, plan.device);
   }
@@ -197,21 +189,35 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
 }
 
 /// Whether an eligible family is faster than the kernel that was chosen before it. The toeplitz
-/// family is faster than the window family, but for kernels of one filter where its matrix products
-/// stay half empty or it has to realign every row. Measured on an H200 (docs/tuning.md).
+/// family is faster than the window family, but where its matrix products stay half empty: for
+/// kernels of one filter, and for those that slide where few taps meet each element. Measured on an
+/// H200 (docs/tuning.md).
 [[nodiscard]] constexpr bool better(kernel_family family, conv2d_problem const& p,
                                     compiled_shape const& than) noexcept
 {
   if (family != kernel_family::toeplitz) { return false; }
-  if (than.taps == extent2{0, 0}) { return true; }
+  if (than.taps == extent2{0, 0}) {
+    // Filters of more rows are not held in registers; of one column, little of a product is used.
+    constexpr std::int64_t most_taps = 32, most_held_rows = 13;
+    bool const strided = p.stride.width > 1 && p.input.width % 2 != 0;
+    bool const column  = p.filter.width == 1 && p.filter.height > most_held_rows;
+    return !(than.slides && (strided || column) && p.filter.height * p.filter.width <= most_taps);
+  }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
-  extent2 const out       = output_extent(p);
-  bool const tiny         = out.height == 1 || out.height * out.width < least_outputs;
-  bool const odd_and_easy = p.input.width % 2 != 0 && p.filter.height * p.filter.width <= few_taps;
-  bool const odd_strided =
-    p.stride.width > 1 &&
-    (p.input.width % 4 != 0 || out.width % 4 != 0 || out.width < least_width);
-  return !(tiny || odd_and_easy || odd_strided);
+  extent2 const out = output_extent(p);
+  bool const easy   = p.filter.height * p.filter.width <= few_taps;
+  bool const tiny =
+    out.height * out.width < least_outputs || (out.height == 1 && p.filter.height > 1);
+  std::int64_t const columns = geometry::round_up(out.width, toeplitz_block);
+  bool const hollow          = easy && out.width * 10 < columns * 7;
+  bool const strided         = easy && p.stride.width > 1 &&
+                       (p.input.width % 4 != 0 || out.width % 4 != 0 || out.width < least_width);
+  // Slots of several images share no matrix product there: those of one should fill some.
+  constexpr std::int64_t least_columns = toeplitz_block * toeplitz_slots, least_height = 7;
+  bool const odd   = p.channels % 2 != 0 && p.input.height % 2 != 0 && p.input.width % 2 != 0;
+  bool const small = out.width < least_columns && out.height < least_height * least_columns;
+  bool const alone = odd && small && out.height * columns < least_height * least_columns;
+  return !(tiny || hollow || strided || alone);
 }
 
 constexpr void fill_direct(forward_plan& plan) noexcept
@@ -230,19 +236,18 @@ constexpr void fill_window(forward_plan& plan) noexcept
   plan.window       = choose_window_policy(plan.problem, bytes, plan.device);
   plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
   plan.threads      = plan.window.threads;
-  plan.shared_bytes =
-    static_cast<int>(window_tiles::shared_bytes(plan.problem, plan.window.tile, bytes,
-                                                plan.window.piece.columns));
+  plan.shared_bytes = static_cast<int>(
+    window_tiles::shared_bytes(plan.problem, plan.window.tile, bytes, plan.window.piece.columns));
 }
 
 constexpr void fill_runtime_window(forward_plan& plan) noexcept
 {
-  int const bytes   = static_cast<int>(size_in_bytes(plan.element));
-  plan.window       = choose_runtime_window_policy(plan.problem, bytes, plan.device);
-  plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
-  plan.threads      = plan.window.threads;
-  plan.shared_bytes = static_cast<int>(
-    runtime_window_tiles::shared_bytes(plan.problem, plan.window, bytes));
+  int const bytes = static_cast<int>(size_in_bytes(plan.element));
+  plan.window     = choose_runtime_window_policy(plan.problem, bytes, plan.device);
+  plan.blocks     = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
+  plan.threads    = plan.window.threads;
+  plan.shared_bytes =
+    static_cast<int>(runtime_window_tiles::shared_bytes({plan.problem, bytes}, plan.window.tile));
 }
 
 constexpr void fill_any_filter(forward_plan& plan) noexcept
@@ -250,7 +255,7 @@ constexpr void fill_any_filter(forward_plan& plan) noexcept
   int const bytes = static_cast<int>(size_in_bytes(plan.element));
   plan.any_filter = choose_any_filter_policy(plan.problem, bytes, plan.device);
   lattice_layout const layout{plan.problem, plan.any_filter.tile,
-                              any_filter_piece(plan.problem, bytes)};
+                              any_filter_piece(plan.problem, bytes, plan.any_filter.wide)};
   plan.blocks       = layout.tiles;
   plan.threads      = plan.any_filter.threads;
   plan.shared_bytes = static_cast<int>(layout.size() * any_filter_staged_bytes(bytes));
@@ -261,7 +266,7 @@ constexpr void fill_toeplitz(forward_plan& plan) noexcept
   plan.toeplitz     = choose_toeplitz_policy(plan.problem, plan.device);
   plan.blocks       = toeplitz_tiles::count(plan.problem, plan.toeplitz.tile);
   plan.threads      = plan.toeplitz.threads;
-  plan.shared_bytes = toeplitz_layout::of(plan.problem, plan.toeplitz.tile).shared_bytes();
+  plan.shared_bytes = toeplitz_tiles::shared_bytes(plan.problem, plan.toeplitz);
 }
 
 constexpr void fill(forward_plan& plan) noexcept

@@ -6,14 +6,14 @@
 
 #include <dwconv/core/device_facts.hpp>
 #include <dwconv/kernels/window/policy.hpp>
+#include <dwconv/plan/tall_search.hpp>
+#include <dwconv/plan/window_room.hpp>
 #include <dwconv/problem/tensors.hpp>
 #include <dwconv/staging/tile_geometry.hpp>
 
 namespace dwconv {
 
 namespace window_tiles {
-
-inline constexpr int warp_size = 32;
 
 /// What a tile aims for; found on an H200 with CUDA 13.0 by trying thousands of tiles on shapes of
 /// every kind (docs/tuning.md has the figures). Blocks are small, one to four warps, and many share
@@ -41,9 +41,9 @@ inline constexpr aims short_filter{.walk        = 7,
 inline constexpr aims middle_filter{.walk        = 10,
                                     .strip_rows  = 42,
                                     .least_rows  = 12,
-                                    .across      = 96,
+                                    .across      = 64,
                                     .steps       = 8,
-                                    .most_across = 32,
+                                    .most_across = 8,
                                     .busy_warps  = 8,
                                     .idle_part   = 6};
 // Tall filters are bound by their multiply-adds: a walk spends filter height - 1 rows of them at
@@ -60,22 +60,9 @@ inline constexpr aims tall_filter{.walk        = 20,
 [[nodiscard]] constexpr aims aims_for(conv2d_problem const& p) noexcept
 {
   std::int64_t const live = geometry::live_rows(p);
-  return live > 5                                          ? tall_filter
+  return live > 5                                            ? tall_filter
          : live > 3 || p.filter.height * p.filter.width > 12 ? middle_filter
-                                                           : short_filter;
-}
-
-/// Splits `whole` into as few equal parts of at most `most` as it takes, and returns a part.
-[[nodiscard]] constexpr int even_part(std::int64_t whole, std::int64_t most) noexcept
-{
-  std::int64_t const parts = geometry::divide_up(whole, most);
-  return static_cast<int>(geometry::divide_up(whole, parts));
-}
-
-[[nodiscard]] constexpr std::int64_t shared_bytes(conv2d_problem const& p, tile_shape const& tile,
-                                                  int element_bytes, int columns) noexcept
-{
-  return 128 + tile_elements(p, tile, element_bytes, window_overhang(p, columns)) * element_bytes;
+                                                             : short_filter;
 }
 
 /// The piece that wastes least where rows end.
@@ -87,9 +74,9 @@ inline constexpr aims tall_filter{.walk        = 20,
   int best                     = 0;
   std::int64_t least           = INT64_MAX;
   for (int i = 0; i < list.count; ++i) {
-    int const columns        = list.shapes[i].columns;
-    std::int64_t const cost  = geometry::divide_up(width, columns) * columns *
-                              (1000 + list.extra_cost[i]);
+    int const columns = list.shapes[i].columns;
+    std::int64_t const cost =
+      geometry::divide_up(width, columns) * columns * (1000 + list.extra_cost[i]);
     if (cost < least) {
       best  = i;
       least = cost;
@@ -117,8 +104,8 @@ inline constexpr aims tall_filter{.walk        = 20,
 {
   constexpr std::int64_t small_block = 40 * 1024;
   tile.planes                        = 1;
-  std::int64_t const planes          = std::min<std::int64_t>(p.batch * p.output_channels(), warp_size);
-  std::int64_t const bytes = tile_elements(p, tile, element_bytes, 0) * element_bytes;
+  std::int64_t const planes = std::min<std::int64_t>(p.batch * p.output_channels(), warp_size);
+  std::int64_t const bytes  = tile_elements(p, tile, element_bytes, 0) * element_bytes;
   return std::clamp<std::int64_t>(small_block / bytes, 1, std::max<std::int64_t>(planes, 1));
 }
 
@@ -143,14 +130,14 @@ inline constexpr aims tall_filter{.walk        = 20,
     policy.tile.steps        = static_cast<int>(geometry::steps_for(p, policy.tile.rows));
     std::int64_t const most  = planes_that_fit(p, policy.tile, element_bytes);
     std::int64_t const least = std::min(most, warp_size / (across * down));
-    policy.tile.planes =
-      static_cast<int>(fill_warps(across * down, least, most, aim.idle_part));
+    policy.tile.planes = static_cast<int>(fill_warps(across * down, least, most, aim.idle_part));
   } else {
     // No tile is all borders.
-    std::int64_t const least = std::min<std::int64_t>(std::max<std::int64_t>(2, warp_size / across), down);
-    std::int64_t const fit   = fill_warps(across, least, down, aim.idle_part);
-    policy.tile.rows  = static_cast<int>(std::min<std::int64_t>(segment * fit, out.height));
-    policy.tile.steps = static_cast<int>(geometry::steps_for(p, policy.tile.rows));
+    std::int64_t const least =
+      std::min<std::int64_t>(std::max<std::int64_t>(2, warp_size / across), down);
+    std::int64_t const fit = fill_warps(across, least, down, aim.idle_part);
+    policy.tile.rows       = static_cast<int>(std::min<std::int64_t>(segment * fit, out.height));
+    policy.tile.steps      = static_cast<int>(geometry::steps_for(p, policy.tile.rows));
   }
   return policy;
 }
@@ -170,49 +157,16 @@ inline constexpr aims tall_filter{.walk        = 20,
   if (policy.tile.columns == out.width) {
     std::int64_t const across = geometry::divide_up(out.width, piece.columns);
     std::int64_t const most   = planes_that_fit(p, policy.tile, element_bytes);
-    policy.tile.planes        = static_cast<int>(
-      fill_warps(across, std::clamp<std::int64_t>(warp_size / across, 1, most), most,
-                 aim.idle_part));
+    policy.tile.planes        = static_cast<int>(fill_warps(
+             across, std::clamp<std::int64_t>(warp_size / across, 1, most), most, aim.idle_part));
   }
   // Chunks keep their distance to a copy's boundary; the rows of one have a lane each.
-  int const least   = copy_bytes / element_bytes;
-  int const aimed   = std::max(policy.tile.planes > 1 ? aim.steps / 2 : aim.steps, least);
-  int const steps   = p.stride.height <= warp_size / aimed ? aimed : least;
-  policy.tile.steps = static_cast<int>(
-    std::min<std::int64_t>(steps, geometry::steps_for(p, policy.tile.rows)));
+  int const least = copy_bytes / element_bytes;
+  int const aimed = std::max(policy.tile.planes > 1 ? aim.steps / 2 : aim.steps, least);
+  int const steps = p.stride.height <= warp_size / aimed ? aimed : least;
+  policy.tile.steps =
+    static_cast<int>(std::min<std::int64_t>(steps, geometry::steps_for(p, policy.tile.rows)));
   return policy;
-}
-
-[[nodiscard]] constexpr std::int64_t blocks_of(conv2d_problem const& p,
-                                               window_policy const& policy) noexcept
-{
-  extent2 const out = output_extent(p);
-  return geometry::divide_up(p.batch * p.output_channels(), policy.tile.planes) *
-         geometry::divide_up(out.height, policy.tile.rows) *
-         geometry::divide_up(out.width, policy.tile.columns);
-}
-
-/// Whether a warp has a lane for each run of a chunk, which starts its copy.
-[[nodiscard]] constexpr bool has_lanes(conv2d_problem const& p, tile_shape const& tile) noexcept
-{
-  if (tile.columns >= output_extent(p).width) { return true; }  // a run a plane
-  bool const one_chunk    = tile.steps >= geometry::steps_for(p, tile.rows);
-  std::int64_t const rows = one_chunk ? (tile.rows - 1) * p.stride.height + p.filter.height
-                                      : tile.steps * p.stride.height;
-  return std::max<std::int64_t>(rows, one_chunk ? tile.rows : 0) <= warp_size;
-}
-
-[[nodiscard]] constexpr bool fits(conv2d_problem const& p, window_policy const& policy,
-                                  int element_bytes, device_facts const& device) noexcept
-{
-  return shared_bytes(p, policy.tile, element_bytes, policy.piece.columns) <=
-         device.shared_bytes_per_block;
-}
-
-[[nodiscard]] constexpr std::int64_t threads_of(window_policy const& policy) noexcept
-{
-  return geometry::divide_up(policy.tile.columns, policy.piece.columns) *
-         geometry::divide_up(policy.tile.rows, policy.rows_per_thread) * policy.tile.planes;
 }
 
 }  // namespace window_tiles
@@ -224,8 +178,14 @@ inline constexpr aims tall_filter{.walk        = 20,
                                                            device_facts const& device) noexcept
 {
   using namespace window_tiles;
-  extent2 const out              = output_extent(p);
-  aims const aim                 = aims_for(p);
+  extent2 const out = output_extent(p);
+  aims const aim    = aims_for(p);
+  if (geometry::live_rows(p) > 5 && element_bytes == 4) {
+    window_policy policy = tall_search{p, element_bytes, device}.best();
+    policy.threads =
+      static_cast<int>(geometry::divide_up(threads_of(policy), warp_size)) * warp_size;
+    return policy;
+  }
   window_piece_shape const piece = choose_piece(p, element_bytes);
   std::int64_t const across      = geometry::divide_up(out.width, piece.columns);
   bool const one_chunk           = across <= aim.most_across || out.height <= aim.walk;
@@ -234,7 +194,7 @@ inline constexpr aims tall_filter{.walk        = 20,
     return blocks_of(p, policy) * geometry::divide_up(threads_of(policy), warp_size);
   };
   std::int64_t const busy = std::int64_t{device.multiprocessors} * aim.busy_warps;
-  aims strip = aim;
+  aims strip              = aim;
   window_policy policy{};
   if (one_chunk && across <= window_threads / 2) {
     policy = in_one_chunk(p, piece, aim.walk, aim, element_bytes);

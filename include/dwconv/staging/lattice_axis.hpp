@@ -77,13 +77,6 @@ struct lattice_axis {
   {
     return std::min(phases.divisor(), outputs);
   }
-
-  /// Elements of a lattice, from a thread's first, that its `count` outputs may meet in four
-  /// neighbouring taps.
-  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int reach(int count) const noexcept
-  {
-    return (count - 1) * step + 4;
-  }
 };
 
 /// The part of one tile that is on the image, in marks.
@@ -100,14 +93,6 @@ struct lattice_window {
     int const left = w.origin < axis.input ? axis.unit.quotient_up(axis.input - w.origin) : 0;
     if (left < w.end) { w.end = left; }
     return w;
-  }
-
-  /// Lattice element from which on threads with `count` outputs read: not all of a wide padding.
-  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int first_read(lattice_axis const& axis,
-                                                            int count) const noexcept
-  {
-    int const element = axis.phases.quotient(first) - axis.reach(count);
-    return element > 0 ? element : 0;
   }
 };
 

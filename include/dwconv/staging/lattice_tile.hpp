@@ -34,6 +34,7 @@ struct lattice_layout {
   lattice_tile tile;
   lattice_axis rows;
   lattice_axis columns;
+  int vector                 = 1;  ///< Neighbours that stay neighbours, at an address alike.
   int input_channels         = 1;  ///< Most that a tile's output channels read.
   std::int64_t staged_rows   = 1;  ///< Most of one plane.
   std::int64_t phase_pitch   = 1;  ///< From one lattice of a row to the next.
@@ -41,7 +42,7 @@ struct lattice_layout {
   std::int64_t plane_pitch   = 1;
   std::int64_t tail          = 0;  ///< Zeros after the last row of a plane.
   std::int64_t input_size    = 0;
-  std::int64_t filter_quads  = 1;  ///< Of four taps, in a row of a filter.
+  std::int64_t filter_eights = 1;  ///< Of eight taps, in a row of a filter.
   std::int64_t filter_pitch  = 4;  ///< From one filter to the next.
   std::int64_t result_size   = 0;
   std::int64_t image_tiles   = 0;
@@ -64,7 +65,7 @@ struct lattice_layout {
     auto const c   = std::int64_t{tile.channels};
     input_channels = static_cast<int>(c % m == 0 ? c / m : m % c == 0 ? 1 : (c + m - 2) / m + 1);
     lay_out_rows();
-    lay_out_columns(piece.columns);
+    lay_out_columns();
 
     std::int64_t const planes = std::int64_t{tile.images} * input_channels;
     plane_pitch               = staged_rows * row_pitch + tail;
@@ -74,11 +75,14 @@ struct lattice_layout {
     std::int64_t const next   = across * piece.columns * columns.step;
     if (planes > 1 && across == 1) { plane_pitch |= 1; }
     if (planes > 1 && across > 1) { plane_pitch += ((next - plane_pitch) % 32 + 32) % 32; }
+    if (planes > 1 && tile.images * tile.channels >= 32) { plane_pitch |= 1; }
+    plane_pitch = (plane_pitch + vector - 1) / vector * vector;
     // Threads whose outputs are cut off by the tile's end may read on after the last row.
-    input_size   = (planes * plane_pitch + columns.reach(piece.columns) + 7) / 4 * 4;
-    filter_quads = (columns.taps + 3) / 4;
-    // An odd number of quads: threads with filters beside each other meet different banks.
-    filter_pitch  = ((filter_quads * rows.taps) | 1) * 4;
+    std::int64_t const past = (piece.columns - std::int64_t{1}) * columns.step;
+    input_size              = (std::max(planes * plane_pitch + past, around) + 3) / 4 * 4;
+    filter_eights           = (columns.taps + 7) / 8;
+    // An odd number of fours: threads with filters beside each other meet different banks.
+    filter_pitch  = filter_eights * rows.taps * 8 + 4;
     result_size   = std::int64_t{tile.images} * tile.channels * tile.rows * tile.columns;
     image_tiles   = (p.batch + tile.images - 1) / tile.images;
     channel_tiles = (p.output_channels() + c - 1) / c;
@@ -88,39 +92,44 @@ struct lattice_layout {
   /// Shared memory of a block. Results take the place of what was staged.
   [[nodiscard]] constexpr std::int64_t size() const noexcept
   {
-    return std::max(input_size + tile.channels * filter_pitch, result_size);
+    return std::max(input_size + tile.channels * filter_pitch + around, result_size);
   }
 
  private:
+  /// Elements before and after filters that may be read, to no effect.
+  static constexpr std::int64_t around = 64;
+
   constexpr void lay_out_rows() noexcept
   {
     std::int64_t const unit = rows.unit.divisor();
     staged_rows             = std::min<std::int64_t>(rows.marks(), (rows.input + unit - 1) / unit);
   }
 
-  constexpr void lay_out_columns(int count) noexcept
+  constexpr void lay_out_columns() noexcept
   {
     std::int64_t const phases = columns.phases.divisor();
-    std::int64_t const unit   = columns.unit.divisor();
-    // In 64 bits: a long step times a thread's outputs may leave 32.
-    std::int64_t const reach = (count - std::int64_t{1}) * columns.step + 4;
-    std::int64_t const all   = (columns.marks() + phases - 1) / phases;
-    if (columns.outputs < columns.output) {
-      std::int64_t const image = (columns.input + unit - 1) / unit;
-      phase_pitch              = std::min(all, (image + phases - 1) / phases + 2 + 2 * reach);
-    } else {
-      auto const w                = lattice_window::of(columns, 0);
-      std::int64_t const first    = std::max<std::int64_t>(w.first / phases - reach, 0);
-      std::int64_t const end      = w.end > w.first ? (w.end - 1) / phases + 1 : first;
-      std::int64_t const read_end = std::min(all, end + reach);
-      std::int64_t const zeros    = std::max<std::int64_t>(w.first / phases - first, 0);
-      phase_pitch = std::max<std::int64_t>({end - first, read_end - first - zeros, 1});
-      tail        = std::max<std::int64_t>(read_end - first - phase_pitch, 0);
+    std::int64_t const all    = (columns.marks() + phases - 1) / phases;
+    // Where neighbours in memory stay neighbours, copies may move several of them. But threads in
+    // different planes should meet different banks.
+    bool const neighbours = phases == 1 && columns.unit.divisor() == 1;
+    if (neighbours && tile.images * tile.channels < 32) {
+      vector = columns.input % 4 == 0 ? 4 : columns.input % 2 == 0 ? 2 : 1;
+    }
+    phase_pitch = all + vector - 1;
+    if (columns.outputs == columns.output) {
+      auto const w             = lattice_window::of(columns, 0);
+      std::int64_t const lead  = w.origin & (vector - 1);
+      std::int64_t const end   = w.end > w.first ? (w.end - 1) / phases + 1 : 0;
+      std::int64_t const zeros = std::min<std::int64_t>(w.first / phases, all);
+      phase_pitch              = std::max<std::int64_t>({lead + end, all - zeros, 1});
+      phase_pitch              = (phase_pitch + vector - 1) / vector * vector;
+      tail                     = std::max<std::int64_t>(lead + all - phase_pitch, 0);
     }
     // Odd, so that threads on lattices beside each other meet different banks; and threads a few
-    // rows apart.
+    // rows apart. Odd in vectors where rows are copied in vectors.
     if (phases > 1) { phase_pitch |= 1; }
-    row_pitch = (phases * phase_pitch) | 1;
+    row_pitch = (phases * phase_pitch + vector - 1) / vector;
+    row_pitch = (row_pitch | 1) * vector;
   }
 };
 

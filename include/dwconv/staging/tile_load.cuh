@@ -6,6 +6,7 @@
 #include <dwconv/device/async_copy.cuh>
 #include <dwconv/device/barrier.cuh>
 #include <dwconv/device/bulk_copy.cuh>
+#include <dwconv/device/integer.cuh>
 #include <dwconv/device/warp.cuh>
 #include <dwconv/staging/memory_run.hpp>
 #include <dwconv/staging/mover.hpp>
@@ -36,9 +37,32 @@ struct tensor_range {
 /// none falls behind the others.
 [[nodiscard]] __device__ inline int serving_warp(int chunk)
 {
+  // Of one to four warps: a division by what is not known would take as long as the copies.
   int const warps = static_cast<int>(blockDim.x) / warp_lanes;
-  return chunk < tile_stages ? 0 : (chunk - tile_stages) % warps;
+  int const turn  = chunk - tile_stages;
+  return chunk < tile_stages ? 0 : warps == 3 ? turn % 3 : turn & (warps - 1);
 }
+
+/// How the threads of a block share out a chunk's runs: a group of neighbouring threads takes a run
+/// at a time.
+struct run_share {
+  int lane;    ///< Of this thread in its group,
+  int lanes;   ///< which has so many.
+  int first;   ///< The first run of the group,
+  int groups;  ///< and how far it is from one to the next.
+
+  [[nodiscard]] static __device__ run_share of(int runs)
+  {
+    int const thread  = static_cast<int>(threadIdx.x);
+    int const threads = static_cast<int>(blockDim.x);
+    if (runs <= 1) { return {thread, threads, 0, 1}; }
+    // A power of two, so that nothing is divided.
+    int const most     = floor_log2(static_cast<unsigned>(threads));
+    int const halvings = min(floor_log2(static_cast<unsigned>(runs - 1)) + 1, most);
+    int const log      = most - halvings;
+    return {thread & ((1 << log) - 1), 1 << log, thread >> log, threads >> log};
+  }
+};
 
 /// Says that another load of the block has set the barriers up.
 struct resumed {};
@@ -51,7 +75,7 @@ class bulk_tile_load {
   /// `landed` are `tile_stages` barriers in shared memory. The block synchronises before it waits.
   __device__ bulk_tile_load(transaction_barrier* landed, tile_runs<T const> const& runs,
                             tensor_range<T> tensor)
-    : landed_{landed}, runs_{runs}, tensor_{tensor}
+    : bulk_tile_load{landed, runs, tensor, resumed{}}
   {
     if (threadIdx.x == 0) {
       for (int s = 0; s < tile_stages; ++s) { landed_[s].init(1); }
@@ -62,7 +86,7 @@ class bulk_tile_load {
 
   __device__ bulk_tile_load(transaction_barrier* landed, tile_runs<T const> const& runs,
                             tensor_range<T> tensor, resumed)
-    : landed_{landed}, runs_{runs}, tensor_{tensor}
+    : landed_{landed}, runs_{runs}, tensor_{tensor}, run_{runs.run(lane_index(), 0)}
   {}
 
   /// Starts `rows` rows from row `row` on their way to `area`, as chunk number `chunk`. Chunks are
@@ -71,19 +95,25 @@ class bulk_tile_load {
   {
     if (warp_index() != serving_warp(chunk)) { return; }
     transaction_barrier& landed = landed_[chunk % tile_stages];
-    bool const here      = lane_index() < runs_.runs(rows) && rows > 0;
-    int const count      = here ? runs_.count(rows) : 0;
-    T const* const run   = runs_.run(here ? lane_index() : 0, row);
-    T* const to          = area + runs_.place(lane_index(), row);
-    run_cut const cut    = here ? cut_outwards(run, count, tensor_.begin, tensor_.end) : run_cut{};
-    unsigned const bytes = cut.has_pieces() ? static_cast<unsigned>(cut.last - cut.first) *
-                                                static_cast<unsigned>(sizeof(T))
-                                            : 0;
-    if (here) { copy_ends(to, run, count, cut, 0, 1); }
-    unsigned const all = warp_sum(bytes);
+    int const count             = runs_.count(rows);
+    bool const here             = lane_index() < runs_.runs(rows) && count > 0;
+    T const* const run          = run_ + static_cast<std::int64_t>(row) * runs_.row_pitch;
+    int const past              = past_boundary(run);
+    T const* from               = run - past;
+    T* to                       = area + runs_.place(lane_index(), row) - past;
+    int whole                   = here ? round_up_to_copy(past + count) : 0;
+    if (here && !(from >= tensor_.begin && from + whole <= tensor_.end)) {
+      run_cut const cut = cut_outwards(run, count, tensor_.begin, tensor_.end);
+      copy_ends(to + past, run, count, cut, 0, 1);
+      from  = run + cut.first;
+      to    = to + past + cut.first;
+      whole = cut.has_pieces() ? cut.last - cut.first : 0;
+    }
+    unsigned const bytes = static_cast<unsigned>(whole) * static_cast<unsigned>(sizeof(T));
+    unsigned const all   = warp_sum(bytes);
     warp_sync();
     if (lane_index() == 0) { landed.arrive_and_expect(all); }
-    if (bytes > 0) { bulk_load(to + cut.first, run + cut.first, bytes, landed); }
+    if (bytes > 0) { bulk_load(to, from, bytes, landed); }
   }
 
   __device__ void skip() {}
@@ -94,9 +124,16 @@ class bulk_tile_load {
   }
 
  private:
+  [[nodiscard]] static __device__ int round_up_to_copy(int elements)
+  {
+    constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
+    return (elements + piece - 1) & ~(piece - 1);
+  }
+
   transaction_barrier* landed_;
   tile_runs<T const> runs_;
   tensor_range<T> tensor_;
+  T const* run_;  ///< Row 0 of this lane's.
 };
 
 /// Brings chunks in by 16-byte copies that all threads share out among them.
@@ -115,17 +152,17 @@ class shared_out_tile_load {
 
   __device__ void start(int, int row, int rows, T* area)
   {
-    constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
-    int const thread    = static_cast<int>(threadIdx.x);
-    int const threads   = static_cast<int>(blockDim.x);
-    int const count     = runs_.count(rows);
+    constexpr int piece   = copy_bytes / static_cast<int>(sizeof(T));
+    run_share const share = run_share::of(runs_.runs(rows));
+    int const count       = runs_.count(rows);
 #pragma unroll 1
-    for (int r = 0; r < runs_.runs(rows); ++r) {
+    for (int r = share.first; r < runs_.runs(rows); r += share.groups) {
       T const* const run  = runs_.run(r, row);
       T* const to         = area + runs_.place(r, row);
       run_cut const whole = cut_outwards(run, count, tensor_.begin, tensor_.end);
-      copy_ends(to, run, count, whole, thread, threads);
-      for (int e = whole.first + thread * piece; e < whole.last; e += threads * piece) {
+      copy_ends(to, run, count, whole, share.lane, share.lanes);
+#pragma unroll 1
+      for (int e = whole.first + share.lane * piece; e < whole.last; e += share.lanes * piece) {
         if constexpr (Async) {
           async_copy<copy_bytes>(to + e, run + e);
         } else {

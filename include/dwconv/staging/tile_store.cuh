@@ -44,10 +44,7 @@ struct bulk_tile_store {
   }
 
   /// Before the block ends: its shared memory must outlive the copies.
-  static __device__ void drain()
-  {
-    bulk_wait_read<0>();
-  }
+  static __device__ void drain() { bulk_wait_read<0>(); }
 };
 
 /// Writes chunks out through registers, 16 bytes at a time, shared out among all threads.
@@ -57,17 +54,17 @@ struct vector_tile_store {
 
   static __device__ void start(int, tile_runs<T> const& runs, int row, int rows, T const* area)
   {
-    constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
-    int const thread    = static_cast<int>(threadIdx.x);
-    int const threads   = static_cast<int>(blockDim.x);
-    int const count     = runs.count(rows);
+    constexpr int piece   = copy_bytes / static_cast<int>(sizeof(T));
+    run_share const share = run_share::of(runs.runs(rows));
+    int const count       = runs.count(rows);
 #pragma unroll 1
-    for (int r = 0; r < runs.runs(rows); ++r) {
+    for (int r = share.first; r < runs.runs(rows); r += share.groups) {
       T* const run        = runs.run(r, row);
       T const* const kept = area + runs.place(r, row);
       run_cut const whole = cut_inwards(run, count, copy_bytes);
-      copy_ends(run, kept, count, whole, thread, threads);
-      for (int e = whole.first + thread * piece; e < whole.last; e += threads * piece) {
+      copy_ends(run, kept, count, whole, share.lane, share.lanes);
+#pragma unroll 1
+      for (int e = whole.first + share.lane * piece; e < whole.last; e += share.lanes * piece) {
         *reinterpret_cast<uint4*>(run + e) = *reinterpret_cast<uint4 const*>(kept + e);
       }
     }

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
+#include <cstring>
 
 #include <dwconv/device/convert.cuh>
+#include <dwconv/device/warp.cuh>
 #include <dwconv/kernels/any_filter/params.hpp>
 #include <dwconv/kernels/any_filter/tile.cuh>
 
@@ -19,25 +20,27 @@ struct any_filter_piece_place {
   int column;
   int columns;
 
-  /// Threads beside each other have lattices of columns beside each other, then groups of columns,
-  /// then planes, then rows: a warp's threads have few places in the rows, and skip the same
-  /// padding.
+  /// A warp's threads have few places down the plane, and thus the same rows in the padding. Beside
+  /// each other they have lattices of columns beside each other, then groups of columns, then
+  /// planes; or planes first, where there is a warp of them: then they share padded columns too.
   template <typename Params>
   [[nodiscard]] static __device__ any_filter_piece_place of(Params const& p,
                                                             any_filter_tile const& t, int index)
   {
-    int const plane_row = p.pieces_across.quotient(index);
-    int const across    = index - plane_row * p.pieces_across.divisor();
-    int const down      = p.tile_planes.quotient(plane_row);
-    int const plane     = plane_row - down * p.tile_planes.divisor();
+    int const down  = p.row_slots.quotient(index);
+    int const slot  = index - down * p.row_slots.divisor();
+    int const outer = p.inner_slots.quotient(slot);
+    int const inner = slot - outer * p.inner_slots.divisor();
+    int const plane = p.planes_first ? inner : outer;
     any_filter_piece_place at;
     at.image   = p.tile_channels.quotient(plane);
     at.channel = plane - at.image * p.tile_channels.divisor();
     at.row     = first(p.rows, p.row_lattices, p.piece.rows, down);
-    at.column  = first(p.columns, p.column_lattices, p.piece.columns, across);
+    at.column =
+      first(p.columns, p.column_lattices, p.piece.columns, p.planes_first ? outer : inner);
     at.rows    = count(p.rows, p.piece.rows, t.rows - at.row);
     at.columns = count(p.columns, p.piece.columns, t.columns - at.column);
-    if (index >= p.pieces || at.image >= t.images || at.channel >= t.channels || at.columns == 0) {
+    if (slot >= p.slots || at.image >= t.images || at.channel >= t.channels || at.columns == 0) {
       at.rows = 0;
     }
     return at;
@@ -82,6 +85,30 @@ struct any_filter_taps {
   }
 };
 
+/// Numbers from one on, up to another.
+struct any_filter_range {
+  int first = 0;
+  int end   = 0;
+
+  [[nodiscard]] __device__ bool holds(int number) const { return number >= first && number < end; }
+
+  /// From the least of a warp's ranges to the most, the same for all its lanes; empty ones do not
+  /// count. All 32 lanes call it.
+  [[nodiscard]] __device__ any_filter_range of_warp() const
+  {
+    constexpr int none = 1 << 30;
+    int least          = first < end ? first : none;
+    int most           = first < end ? end : 0;
+#pragma unroll
+    for (int mask = warp_lanes / 2; mask > 0; mask /= 2) {
+      least = min(least, shuffle_xor(least, mask));
+      most  = max(most, shuffle_xor(most, mask));
+    }
+    // From one lane, so that the compiler sees that branches on them do not part a warp.
+    return {shuffle(least, 0), shuffle(most, 0)};
+  }
+};
+
 /// Four neighbouring taps of a filter, read at once.
 template <typename Sum>
 struct alignas(16) any_filter_quad {
@@ -90,15 +117,19 @@ struct alignas(16) any_filter_quad {
 
 /// The sums of one thread's outputs. Each staged row is read once for all rows of outputs that it
 /// touches. Taps are added row by row, in each from left to right.
-template <typename Sum, int Rows, int Columns>
+///
+/// @tparam MayStride Whether rows or columns of outputs may be further apart on their lattice.
+template <typename Sum, int Rows, int Columns, bool MayStride>
 class any_filter_engine {
  public:
-  Sum const* x;       ///< Lattice element 0 of the thread's first lattice row.
-  int x_step;         ///< To the next row of its lattice.
-  Sum const* filter;  ///< Of its channel, in quads.
-  int height;         ///< Taps down.
-  int row_step;       ///< Lattice rows from one output to the next,
-  int column_step;    ///< and lattice elements.
+  Sum const* x;           ///< Lattice element 0 of the thread's first lattice row.
+  int x_step;             ///< To the next row of its lattice.
+  Sum const* filter;      ///< Of its channel, in eights.
+  int height;             ///< Taps down.
+  int row_step;           ///< Lattice rows from one output to the next,
+  int column_step;        ///< and lattice elements.
+  any_filter_range rows;  ///< Lattice rows on the image,
+  any_filter_range taps;  ///< and of each filter row the taps that are not all in the padding.
   Sum sums[Rows][Columns];
 
   __device__ void clear()
@@ -110,125 +141,188 @@ class any_filter_engine {
     }
   }
 
-  /// Adds lattice rows [first_row, end_row), of each taps [first_tap, end_tap).
-  __device__ void walk(int first_row, int end_row, int first_tap, int end_tap)
+  /// Adds all rows. A warp's lanes go through the same rows and taps, so that they read the same
+  /// taps and part nowhere, but that a lane is idle at a row it has no use for. All 32 call it.
+  __device__ void walk()
   {
-    if (first_tap >= end_tap) { return; }
-    for (int u = first_row; u < end_row; ++u) {
-      Sum const* const row  = x + u * x_step + first_tap;
-      Sum const* const taps = filter + ((first_tap >> 2) * height + u) * 4;
-      rows_met const met{max(u - height + 1, 0), min(u, Rows - 1)};
-      if (column_step != 1 || row_step != 1) {
-        add_row<mode::strided>(row, taps, met, u, first_tap, end_tap);
-      } else if (met.first == 0 && met.last == Rows - 1) {
-        add_row<mode::all>(row, taps, met, u, first_tap, end_tap);
-      } else {
-        add_row<mode::some>(row, taps, met, u, first_tap, end_tap);
+    any_filter_range const warp_rows = rows.of_warp();
+    any_filter_range warp_taps       = taps.of_warp();
+    if (warp_rows.first >= warp_rows.end) { return; }
+    warp_taps.first -= warp_taps.first % 4;
+    int const skipped = warp_taps.first % 8;
+    // Shuffled, so that it stays in a register.
+    int const column = shuffle(height * 8, 0);
+    place at{x + warp_rows.first * x_step + warp_taps.first,
+             filter + (warp_taps.first / 8 * column + warp_rows.first * 8 + skipped), column,
+             warp_rows.first, 0};
+    bool const strided = MayStride && (column_step != 1 || row_step != 1);
+    for (; at.u < warp_rows.end; ++at.u) {
+      if (rows.holds(at.u)) {
+        if (strided) {
+          if constexpr (MayStride) {
+            add_row<4, true>(at, warp_taps.end - warp_taps.first, skipped);
+          }
+        } else {
+          at.met = rows_met(at.u);
+          add_row<8, false>(at, warp_taps.end - warp_taps.first, skipped);
+        }
       }
+      at.row += x_step;
+      at.four += 8;
     }
   }
 
  private:
-  /// Rows of sums that a row of x meets, where they are neighbours on their lattice: all of them
-  /// far from the ends of the filter, which asks nothing of a row; some; or, with strides, those
-  /// that are asked.
-  enum class mode { all, some, strided };
-  struct rows_met {
-    int first;
-    int last;
+  /// Neighbouring taps of a filter row.
+  template <int Count>
+  struct tap_run {
+    any_filter_quad<Sum> fours[(Count + 3) / 4];
+
+    __device__ explicit tap_run(Sum const* from)
+    {
+#pragma unroll
+      for (int q = 0; q < (Count + 3) / 4; ++q) {
+        fours[q] = *reinterpret_cast<any_filter_quad<Sum> const*>(from + q * 4);
+      }
+    }
+
+    /// Reads them now and not where they are first used.
+    __device__ void stay()
+    {
+      static_assert(sizeof(Sum) == 4);
+#pragma unroll
+      for (int k = 0; k < Count; ++k) {
+        unsigned bits;
+        memcpy(&bits, &fours[k / 4].taps[k % 4], sizeof bits);
+        bits = opaque(bits);
+        memcpy(&fours[k / 4].taps[k % 4], &bits, sizeof bits);
+      }
+    }
+
+    /// To one row of sums; from one of its columns to the next, values are Step apart.
+    template <int Step, int Reads>
+    __device__ void add_to(Sum (&row)[Columns], Sum const (&value)[Reads]) const
+    {
+#pragma unroll
+      for (int k = 0; k < Count; ++k) {
+#pragma unroll
+        for (int v = 0; v < Columns; ++v) {
+          row[v] = multiply_add(value[v * Step + k], fours[k / 4].taps[k % 4], row[v]);
+        }
+      }
+    }
   };
 
-  template <mode Mode>
-  __device__ void add_row(Sum const* row, Sum const* taps, rows_met met, int u, int t, int end)
+  static constexpr unsigned all_rows = (1u << Rows) - 1;
+  /// Whether there are registers to read the next row's taps before they are needed.
+  static constexpr bool reads_ahead = sizeof(Sum) == 4;
+
+  /// Where a walk is.
+  struct place {
+    Sum const* row;
+    Sum const* four;  ///< Taps, in the filter row that the first row of sums meets.
+    int column;       ///< Elements from eight taps of a filter row to the next eight.
+    int u;            ///< Number of the lattice row.
+    unsigned met;     ///< A bit for each row of sums that meets it, where nothing is strided.
+  };
+
+  /// A lattice row, up to Most taps at a time; the first of the filter's eights without some.
+  template <int Most, bool Strided>
+  __device__ void add_row(place at, int left, int skipped)
   {
-    for (; t + 4 <= end; t += 4) {
-      add_taps<4, Mode>(row, taps, met, u);
-      row += 4;
-      taps += height * 4;
+    if constexpr (Strided) {
+      for (; left >= 4; left -= 4, skipped ^= 4) {
+        add_taps<4, true>(at);
+        at.row += 4;
+        at.four += skipped == 0 ? 4 : at.column - 4;
+      }
+    } else {
+      if (skipped > 0 && left >= 4) {
+        add_taps<4, false>(at);
+        at.row += 4;
+        at.four += at.column - 4;
+        left -= 4;
+      }
+      for (; left >= 8; left -= 8) {
+        add_taps<8, false>(at);
+        at.row += 8;
+        at.four += at.column;
+      }
     }
-    switch (end - t) {
-      case 1: add_taps<1, Mode>(row, taps, met, u); break;
-      case 2: add_taps<2, Mode>(row, taps, met, u); break;
-      case 3: add_taps<3, Mode>(row, taps, met, u); break;
-      default: break;
+    add_rest<0, Most - 1, Strided>(left, at);
+  }
+
+  [[nodiscard]] __device__ unsigned rows_met(int u) const
+  {
+    unsigned const begun = u < Rows ? all_rows >> (Rows - 1 - u) : all_rows;
+    int const over       = u - height + 1;
+    return over > 0 ? begun & (all_rows << over) : begun;
+  }
+
+  /// Most taps at most.
+  template <int Least, int Most, bool Strided>
+  __device__ void add_rest(int left, place const& at)
+  {
+    if constexpr (Least == Most) {
+      if constexpr (Most > 0) { add_taps<Most, Strided>(at); }
+    } else {
+      constexpr int middle = (Least + Most + 1) / 2;
+      if (left >= middle) {
+        add_rest<middle, Most, Strided>(left, at);
+      } else {
+        add_rest<Least, middle - 1, Strided>(left, at);
+      }
     }
   }
 
-  /// The first Count taps of a quad, for the rows of sums that meet them.
-  template <int Count, mode Mode>
-  __device__ void add_taps(Sum const* row, Sum const* taps, rows_met met, int u)
+  /// Count neighbouring taps for the rows of sums that meet them.
+  template <int Count, bool Strided>
+  __device__ void add_taps(place const& at)
   {
-    constexpr bool strided = Mode == mode::strided;
-    Sum value[strided ? Columns * Count : Columns + Count - 1];
-    if constexpr (strided) {
+    if constexpr (Strided) {
+      Sum value[Columns * Count];
 #pragma unroll
       for (int v = 0; v < Columns; ++v) {
 #pragma unroll
-        for (int k = 0; k < Count; ++k) { value[v * Count + k] = row[v * column_step + k]; }
+        for (int k = 0; k < Count; ++k) { value[v * Count + k] = at.row[v * column_step + k]; }
       }
 #pragma unroll
       for (int i = 0; i < Rows; ++i) {
         int const above = i * row_step;
-        if (static_cast<unsigned>(u - above) < static_cast<unsigned>(height)) {
-          add_to<Count, Count>(sums[i], value, taps - above * 4);
+        if (static_cast<unsigned>(at.u - above) < static_cast<unsigned>(height)) {
+          tap_run<Count>{at.four - above * 8}.template add_to<Count>(sums[i], value);
         }
       }
-      return;
     } else {
+      Sum value[Columns + Count - 1];
 #pragma unroll
-      for (int k = 0; k < Columns + Count - 1; ++k) { value[k] = row[k]; }
-    }
-    if constexpr (Mode == mode::all) {
+      for (int k = 0; k < Columns + Count - 1; ++k) { value[k] = at.row[k]; }
+      if (Count == 8 && at.met == all_rows) {
 #pragma unroll
-      for (int i = 0; i < Rows; ++i) { add_to<Count, 1>(sums[i], value, taps - i * 4); }
-    } else if constexpr (Mode == mode::some) {
-      add_to_some<Count>(value, taps, met);
-    }
-  }
-
-  /// Enters at the last row and leaves after the first: cheaper than to ask each.
-  template <int Count, int Reads>
-  __device__ void add_to_some(Sum const (&value)[Reads], Sum const* taps, rows_met met)
-  {
-    static_assert(Rows <= 7, "a case for each row of sums");
-    auto const add = [&](auto row) {
-      constexpr int i = decltype(row)::value;
-      if constexpr (i < Rows) { add_to<Count, 1>(sums[i], value, taps - i * 4); }
-      return met.first < i;
-    };
-    switch (met.last) {
-      case 6:
-        if (!add(std::integral_constant<int, 6>{})) { break; }
-        [[fallthrough]];
-      case 5:
-        if (!add(std::integral_constant<int, 5>{})) { break; }
-        [[fallthrough]];
-      case 4:
-        if (!add(std::integral_constant<int, 4>{})) { break; }
-        [[fallthrough]];
-      case 3:
-        if (!add(std::integral_constant<int, 3>{})) { break; }
-        [[fallthrough]];
-      case 2:
-        if (!add(std::integral_constant<int, 2>{})) { break; }
-        [[fallthrough]];
-      case 1:
-        if (!add(std::integral_constant<int, 1>{})) { break; }
-        [[fallthrough]];
-      default: add(std::integral_constant<int, 0>{});
-    }
-  }
-
-  /// One row of sums; from one of its columns to the next, values are Step apart.
-  template <int Count, int Step, int Reads>
-  static __device__ void add_to(Sum (&row)[Columns], Sum const (&value)[Reads], Sum const* taps)
-  {
-    auto const quad = *reinterpret_cast<any_filter_quad<Sum> const*>(taps);
+        for (int i = 0; i < Rows; ++i) {
+          tap_run<Count>{at.four - i * 8}.template add_to<1>(sums[i], value);
+        }
+        return;
+      }
+      if constexpr (reads_ahead) {
+        tap_run<Count> own{at.four};
 #pragma unroll
-    for (int k = 0; k < Count; ++k) {
+        for (int i = 0; i < Rows; ++i) {
+          tap_run<Count> next = own;
+          if (i + 1 < Rows) {
+            next = tap_run<Count>{at.four - (i + 1) * 8};
+            next.stay();
+          }
+          if ((at.met >> i & 1) != 0) { own.template add_to<1>(sums[i], value); }
+          own = next;
+        }
+      } else {
 #pragma unroll
-      for (int v = 0; v < Columns; ++v) {
-        row[v] = multiply_add(value[v * Step + k], quad.taps[k], row[v]);
+        for (int i = 0; i < Rows; ++i) {
+          if ((at.met >> i & 1) != 0) {
+            tap_run<Count>{at.four - i * 8}.template add_to<1>(sums[i], value);
+          }
+        }
       }
     }
   }

@@ -11,50 +11,51 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// The compiled kernel of one element type.
-template <element T>
+/// A compiled kernel of one element type.
+template <element T, bool Wide = false>
 struct any_filter_config {
   using element_type           = T;
   using sum                    = sum_of<T>;
   using params                 = any_filter_params<T>;
-  static constexpr int rows    = any_filter_sums(static_cast<int>(sizeof(T))).rows;
-  static constexpr int columns = any_filter_sums(static_cast<int>(sizeof(T))).columns;
-  using engine                 = any_filter_engine<sum, rows, columns>;
+  static constexpr int rows    = any_filter_sums(static_cast<int>(sizeof(T)), Wide).rows;
+  static constexpr int columns = any_filter_sums(static_cast<int>(sizeof(T)), Wide).columns;
+  using engine                 = any_filter_engine<sum, rows, columns, !Wide>;
 };
 
 /// Sums of one thread's outputs, over what the block has staged.
 template <typename Config>
 __device__ void any_filter_sums(typename Config::params const& p, any_filter_tile const& t,
-                                any_filter_piece_place const& at, int first_read,
-                                typename Config::sum const* area, typename Config::engine& engine)
+                                any_filter_piece_place const& at, typename Config::sum const* area,
+                                typename Config::engine& engine)
 {
-  if (t.across.end <= t.across.first) { return; }  // nothing but padding is under the tile
   auto const down   = any_filter_taps::of(p.rows, t.down, at.row, at.rows);
   auto const across = any_filter_taps::of(p.columns, t.across, at.column, 1);
-  // Taps that only ever meet padding are left out, in whole quads.
-  int const to_the_left = (p.piece.columns - 1) * p.columns.step;
-  int const first_tap   = max(across.first - to_the_left, 0) / 4 * 4;
-  int const end_tap     = min((across.end + 3) / 4 * 4, p.columns.taps);
 
   int const channel = p.multiplier.quotient(t.channel + at.channel) - t.input_channel;
   int const plane   = at.image * p.input_channels + channel;
   int const line    = at.row * p.rows.step - t.down.first;
   engine.x          = area + plane * p.plane_pitch + line * p.row_pitch +
-             across.lattice * p.phase_pitch.divisor() + (across.element - first_read);
+             across.lattice * p.phase_pitch.divisor() + across.element + t.lead;
   engine.x_step      = p.rows.phases.divisor() * p.row_pitch;
   engine.filter      = area + p.input_size + at.channel * p.filter_pitch;
   engine.height      = p.rows.taps;
   engine.row_step    = p.rows.step;
   engine.column_step = p.columns.step;
-  int first_row      = down.first;
-  int end_row        = down.end;
-  if (p.folded && first_row < end_row) {
+  if (at.rows > 0 && t.across.end > t.across.first && down.first < down.end) {
+    int const to_the_left = (p.piece.columns - 1) * p.columns.step;
+    engine.rows           = {down.first, down.end};
+    engine.taps           = {max(across.first - to_the_left, 0), min(across.end, p.columns.taps)};
+    if (engine.taps.first >= engine.taps.end) { engine.rows = {}; }
+  }
+  if (p.folded) {
     // Row u of sums is run number u of the one row, and the filter's one row is all its taps.
     engine.x_step   = Config::columns * p.columns.step;
     engine.row_step = 1;
-    end_row         = (at.columns + Config::columns - 1) / Config::columns;
+    if (engine.rows.first < engine.rows.end) {
+      engine.rows.end = (at.columns + Config::columns - 1) / Config::columns;
+    }
   }
-  engine.walk(first_row, end_row, first_tap, end_tap);
+  engine.walk();
 }
 
 /// Leaves a thread's sums in shared memory, in the order of y.
@@ -90,16 +91,16 @@ __global__ void __launch_bounds__(any_filter_threads, any_filter_blocks)
   auto* const area = dynamic_shared_memory<typename Config::sum>();
   auto const tile  = any_filter_tile::of(p, static_cast<int>(blockIdx.x));
 
-  int const first_read = tile.across.first_read(p.columns, p.piece.columns);
-  using stage          = any_filter_stage<typename Config::element_type>;
+  using stage = any_filter_stage<typename Config::element_type>;
   stage::filters(p, tile, area + p.input_size);
-  stage::input(p, tile, first_read, area);
+  stage::input(p, tile, area);
+  stage::arrive();
   block_sync();
 
   auto const at = any_filter_piece_place::of(p, tile, static_cast<int>(threadIdx.x));
   typename Config::engine engine;
   engine.clear();
-  if (at.rows > 0) { any_filter_sums<Config>(p, tile, at, first_read, area, engine); }
+  any_filter_sums<Config>(p, tile, at, area, engine);
   block_sync();  // results take the place of what was staged
   if (at.rows > 0) { any_filter_keep<Config>(p, at, engine, area); }
   block_sync();

@@ -9,8 +9,8 @@
 
 namespace dwconv {
 
-/// How a block's threads share the elements of rows: `lanes` threads a row, which take `length` in
-/// steps of `lanes`, several rows at a time.
+/// How a block's threads share the elements of rows, or of planes: `lanes` threads a row, which
+/// take `length` in steps of `lanes`, several rows at a time.
 struct row_split {
   int length = 1;
   int rows   = 1;  ///< At a time; threads past rows * lanes have none.
@@ -20,6 +20,7 @@ struct row_split {
   /// Of the ways to cut a row into up to eight steps, that which leaves the fewest threads idle.
   constexpr row_split(int length_, int threads) noexcept : length{length_}
   {
+    if (length <= 0) { return; }
     int const least        = (length + threads - 1) / threads;
     int best               = 0;
     std::int64_t most_busy = -1;
@@ -32,6 +33,19 @@ struct row_split {
     rows  = threads / best;
   }
 };
+
+/// Neighbouring elements of x that one copy moves: 16 bytes, or fewer where some row would begin
+/// amid such a piece. Half types are converted one by one.
+template <typename T>
+[[nodiscard]] int any_filter_copied(T const* x, int vector)
+{
+  constexpr int most = sizeof(T) < 4 ? 1 : 16 / static_cast<int>(sizeof(T));
+  int copied         = vector < most ? vector : most;
+  while (reinterpret_cast<std::uintptr_t>(x) % (static_cast<unsigned>(copied) * sizeof(T)) != 0) {
+    copied /= 2;
+  }
+  return copied;
+}
 
 /// Everything the kernel is told, by value.
 template <typename T>
@@ -60,19 +74,22 @@ struct any_filter_params {
   fast_divisor<std::int32_t> channel_tiles;
   fast_divisor<std::int32_t> row_tiles;
   fast_divisor<std::int32_t> column_tiles;
-  fast_divisor<std::int32_t> staged_channels;  ///< input_channels
-  fast_divisor<std::int32_t> staged_rows;
+  int vector;  ///< Staged elements lie that far apart as columns of x do, modulo this;
+  int copied;  ///< elements of one copy.
+  fast_divisor<std::int32_t> staged_row;  ///< Copies of a staged row.
   fast_divisor<std::int32_t> phase_pitch;
   fast_divisor<std::int32_t> tail;  ///< At least 1.
-  fast_divisor<std::int32_t> tile_rows;
   fast_divisor<std::int32_t> tile_channels;
   fast_divisor<std::int32_t> tile_planes;
+  fast_divisor<std::int32_t> tile_columns;
   fast_divisor<std::int32_t> filter_height;
   fast_divisor<std::int32_t> filter_width;
-  fast_divisor<std::int32_t> pieces_across;
+  fast_divisor<std::int32_t> row_slots;    ///< Threads of one place down the plane,
+  fast_divisor<std::int32_t> inner_slots;  ///< and those of them that are neighbours in the plane,
+  bool planes_first;                       ///< or beside each other in different planes.
+  int slots;                               ///< Those of row_slots that have something to do.
   fast_divisor<std::int32_t> row_lattices;
   fast_divisor<std::int32_t> column_lattices;
-  int pieces;
   row_split loads;
   row_split stores;
 
@@ -80,7 +97,8 @@ struct any_filter_params {
                     any_filter_policy const& policy, bool turned_ = false)
     : any_filter_params{
         p, tensors, policy, turned_,
-        lattice_layout{p, policy.tile, any_filter_piece(p, static_cast<int>(sizeof(T)))}}
+        lattice_layout{p, policy.tile,
+                       any_filter_piece(p, static_cast<int>(sizeof(T)), policy.wide)}}
   {}
 
  private:
@@ -99,7 +117,7 @@ struct any_filter_params {
       tile{policy.tile},
       rows{layout.rows},
       columns{layout.columns},
-      piece{any_filter_piece(p, static_cast<int>(sizeof(T)))},
+      piece{any_filter_piece(p, static_cast<int>(sizeof(T)), policy.wide)},
       folded{any_filter_folds(p)},
       turned{turned_},
       images{static_cast<int>(p.batch)},
@@ -117,22 +135,29 @@ struct any_filter_params {
       channel_tiles{by(layout.channel_tiles)},
       row_tiles{by(layout.rows.tiles())},
       column_tiles{by(layout.columns.tiles())},
-      staged_channels{by(layout.input_channels)},
-      staged_rows{by(layout.staged_rows)},
       phase_pitch{by(layout.phase_pitch)},
       tail{by(layout.tail > 0 ? layout.tail : 1)},
-      tile_rows{by(tile.rows)},
       tile_channels{by(tile.channels)},
       tile_planes{by(std::int64_t{tile.images} * tile.channels)},
+      tile_columns{by(tile.columns)},
       filter_height{by(p.filter.height)},
       filter_width{by(p.filter.width)},
       row_lattices{by(layout.rows.lattices())},
       column_lattices{by(layout.columns.lattices())},
-      loads{row_pitch, policy.threads},
-      stores{tile.columns, policy.threads}
+      stores{tile_planes.divisor() == 1 ? tile.columns : tile.rows * tile.columns, policy.threads}
   {
-    pieces_across = by(layout.columns.pieces(piece.columns));
-    pieces = layout.rows.pieces(piece.rows) * pieces_across.divisor() * tile_planes.divisor();
+    any_filter_slots const shared_out{layout, piece};
+    row_slots    = by(shared_out.of_row);
+    inner_slots  = by(shared_out.inner);
+    planes_first = shared_out.planes_first;
+    slots        = shared_out.used_of_row;
+
+    vector                 = layout.vector;
+    copied                 = any_filter_copied(tensors.x, vector);
+    std::int64_t const row = layout.row_pitch / copied;
+    staged_row             = by(row);
+    loads = {static_cast<int>(tile.images * input_channels == 1 ? row : layout.staged_rows * row),
+             policy.threads};
   }
 };
 

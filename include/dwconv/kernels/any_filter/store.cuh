@@ -22,7 +22,8 @@ struct any_filter_store {
   sum const* area;
   Epilogue const& epilogue;
 
-  /// A thread keeps to its column and walks down the rows.
+  /// A thread keeps to its column and walks down the rows, or to its place in the planes and walks
+  /// over them.
   __device__ void all() const
   {
     if (p.tile_planes.divisor() == 1 && p.tile.rows == 1) {
@@ -32,12 +33,14 @@ struct any_filter_store {
     int const start = p.stores.lanes.quotient(static_cast<int>(threadIdx.x));
     int const lane  = static_cast<int>(threadIdx.x) - start * p.stores.lanes.divisor();
     if (start >= p.stores.rows) { return; }
-    for (int column = lane; column < t.columns; column += p.stores.lanes.divisor()) {
-      if (p.tile_planes.divisor() == 1) {
-        one_plane(start, column);
-      } else {
-        many_planes(start, column);
+    if (p.tile_planes.divisor() == 1) {
+      if (start >= t.rows) { return; }
+      int const count = (t.rows - start + p.stores.rows - 1) / p.stores.rows;
+      for (int column = lane; column < t.columns; column += p.stores.lanes.divisor()) {
+        one_plane(start, column, count);
       }
+    } else {
+      many_planes(start, lane);
     }
   }
 
@@ -49,18 +52,21 @@ struct any_filter_store {
     output_coordinate at{
       t.image, t.channel, t.row, first,
       static_cast<std::int64_t>(plane) * p.output_plane + (t.row * p.columns.output + first)};
-    int const step = static_cast<int>(blockDim.x);
+    int const step  = static_cast<int>(blockDim.x);
+    sum const* from = area + static_cast<int>(threadIdx.x);
+    // Counted down, here and below: loops of an unknown step are unrolled by way of a division.
+    int const left = t.columns - static_cast<int>(threadIdx.x);
 #pragma unroll 4
-    for (int column = static_cast<int>(threadIdx.x); column < t.columns; column += step) {
-      p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(area[column], at)));
+    for (int count = left > 0 ? (left + step - 1) / step : 0; count > 0; --count) {
+      p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(*from, at)));
       at.column += step;
       at.offset += step;
+      from += step;
     }
   }
 
-  __device__ void one_plane(int start, int column) const
+  __device__ void one_plane(int start, int column, int count) const
   {
-    if (start >= t.rows) { return; }
     int const plane  = t.image * p.channels + t.channel;
     int const width  = p.columns.output;
     int const inside = (t.row + start) * width + t.column + column;
@@ -68,7 +74,7 @@ struct any_filter_store {
                          static_cast<std::int64_t>(plane) * p.output_plane + inside};
     sum const* from = area + start * p.tile.columns + column;
 #pragma unroll 4
-    for (int row = start; row < t.rows; row += p.stores.rows) {
+    for (; count > 0; --count) {
       p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(*from, at)));
       at.row += p.stores.rows;
       at.offset += static_cast<std::int64_t>(p.stores.rows) * width;
@@ -76,23 +82,38 @@ struct any_filter_store {
     }
   }
 
-  __device__ void many_planes(int start, int column) const
+  /// Whole rows of planes: of those of one channel, or else of the channels of each image.
+  __device__ void many_planes(int start, int lane) const
   {
-    int const lines = p.tile_planes.divisor() * p.tile.rows;
+    bool const by_image = p.tile.channels == 1;
+    int const planes    = by_image ? t.images : t.channels;
+    int const times     = by_image ? 1 : t.images;
+    if (start >= planes) { return; }
+    int const step          = p.stores.rows;
+    int const count         = (planes - start + step - 1) / step;
+    int const from_jump     = step * p.stores.length;
+    int const places        = t.rows * p.tile.columns;
+    std::int64_t const y    = p.output_plane;
+    std::int64_t const jump = (by_image ? p.channels : 1) * y * step;
+    for (int image = 0; image < times; ++image) {
+      output_coordinate first{t.image + image, t.channel, 0, 0, 0};
+      (by_image ? first.batch : first.channel) += start;
+      first.offset = (first.batch * p.channels + first.channel) * y + t.row * p.columns.output;
+      sum const* const line = area + (image * p.tile.channels + start) * p.stores.length;
+      for (int place = lane; place < places; place += p.stores.lanes.divisor()) {
+        output_coordinate at = first;
+        int const row        = p.tile_columns.quotient(place);
+        at.row               = t.row + row;
+        at.column            = place - row * p.tile.columns;
+        at.offset += place;
+        sum const* from = line + place;
 #pragma unroll 4
-    for (int line = start; line < lines; line += p.stores.rows) {
-      int const staged  = p.tile_rows.quotient(line);
-      int const row     = line - staged * p.tile.rows;
-      int const image   = p.tile_channels.quotient(staged);
-      int const channel = staged - image * p.tile.channels;
-      if (row < t.rows && image < t.images && channel < t.channels) {
-        int const plane  = (t.image + image) * p.channels + t.channel + channel;
-        int const inside = (t.row + row) * p.columns.output + t.column + column;
-        output_coordinate const at{t.image + image, t.channel + channel, t.row + row,
-                                   t.column + column,
-                                   static_cast<std::int64_t>(plane) * p.output_plane + inside};
-        p.y[at.offset] =
-          from_sum<T>(static_cast<sum>(epilogue(area[line * p.tile.columns + column], at)));
+        for (int left = count; left > 0; --left) {
+          p.y[at.offset] = from_sum<T>(static_cast<sum>(epilogue(*from, at)));
+          (by_image ? at.batch : at.channel) += step;
+          at.offset += jump;
+          from += from_jump;
+        }
       }
     }
   }

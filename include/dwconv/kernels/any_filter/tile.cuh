@@ -19,6 +19,7 @@ struct any_filter_tile {
   int rows;
   int column;
   int columns;
+  int lead;  ///< Elements before a staged row's first, so that vectors of x stay vectors.
   lattice_window down;
   lattice_window across;
 
@@ -42,6 +43,7 @@ struct any_filter_tile {
     t.input_channels = p.multiplier.quotient(t.channel + t.channels - 1) - t.input_channel + 1;
     t.down           = lattice_window::of(p.rows, t.row);
     t.across         = lattice_window::of(p.columns, t.column);
+    t.lead           = t.across.origin & (p.vector - 1);
     return t;
   }
 };

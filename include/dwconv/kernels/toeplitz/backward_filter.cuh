@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <dwconv/device/architecture.cuh>
+#include <dwconv/device/launch_order.cuh>
 #include <dwconv/device/shared_memory.cuh>
 #include <dwconv/kernels/toeplitz/gradient_stage.cuh>
 #include <dwconv/kernels/toeplitz/gradient_sums.cuh>
@@ -218,6 +219,7 @@ __global__ void __launch_bounds__(gradient_threads, Config::blocks)
       ++phase;
     }
   }
+  let_next_launch_begin();
   auto* const kept = reinterpret_cast<float*>(ring.area(0));
   sums.store(kept);
   warp_sync();

@@ -19,69 +19,93 @@ struct toeplitz_span {
   int end;
 };
 
-/// Small filters: the whole filter in registers, the walk unrolled. Each row of windows is read
-/// once, and multiplied into every row of sums it touches; a row of sums is given to `retire` as
-/// soon as it is complete.
-template <typename T, int FilterHeight, int Stride, int Chunks, int Rows>
+/// Small filters: the whole filter in registers. Each row of windows is read once, and multiplied
+/// into every row of sums it touches; a row of sums is given to `retire` as soon as it is complete,
+/// and its registers are the next one's.
+///
+/// The walk is a loop of a few unrolled steps, after which each row of sums has the role it began
+/// with.
+///
+/// @tparam Begin Where rows of windows begin.
+template <typename T, int FilterHeight, int Stride, int Chunks, toeplitz_rows_begin Begin>
 class held_filter_engine {
  public:
   static constexpr bool extends_filter = false;
-  using filter                         = toeplitz_held_filter<T, FilterHeight, Chunks>;
+  static constexpr int kinds           = Begin == toeplitz_rows_begin::even ? 1 : 2;
+  using windows                        = toeplitz_walk_windows<T, Chunks, kinds>;
+  using filter                         = toeplitz_held_filter<T, FilterHeight, Chunks, kinds>;
 
-  template <bool Realign, typename Retire>
-  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w, int,
-                              int, toeplitz_span span, Retire& retire)
+  /// Rows of sums that are complete before a walk's first one.
+  static constexpr int early_rows = (FilterHeight - 1) / Stride;
+
+  template <typename Retire>
+  __device__ static void walk(windows& x_rows, filter const& w, int, int, int rows,
+                              toeplitz_span span, Retire& retire)
   {
-    // A bit a row.
-    unsigned const met =
-      (~0u << min(span.first, rows_met)) & ~(~0u << min(max(span.end, 0), rows_met));
-    mma_sums sums[Rows] = {};
-    mma_left x[Chunks], next[Chunks];
-    take(x, windows, 0);
-    auto const step = [&]<int Row>(std::integral_constant<int, Row>) {
-      windows.step();
-      if constexpr (Row + 1 < rows_met) { take(next, windows, Row + 1); }
-      // Saves rows in the padding; and it keeps the compiler from adding up one row of sums after
-      // the other, each a chain of dependent products.
-      if ((met >> Row & 1u) != 0) { multiply<Row>(sums, x, w); }
-      constexpr int complete = Row - (FilterHeight - 1);
-      if constexpr (complete >= 0 && complete % Stride == 0) {
-        retire(sums[complete / Stride], complete / Stride);
+    mma_sums sums[live] = {};
+    mma_left x[Chunks];
+    x_rows.template read<0>(x);
+    int const end = (rows - 1) * Stride + FilterHeight;
+#pragma unroll 1
+    for (int row = 0; row < end; row += steps) {
+      bool const all = [&]<int... Step>(std::integer_sequence<int, Step...>)
+      {
+        return (step<Step>(x_rows, w, row + Step, end, span, sums, x, retire) && ...);
       }
-#pragma unroll
-      for (int c = 0; c < Chunks; ++c) { x[c] = next[c]; }
-    };
-    // A pragma does not unroll a loop of this size.
-    [&]<int... Row>(std::integer_sequence<int, Row...>)
-    {
-      (step(std::integral_constant<int, Row>{}), ...);
+      (std::make_integer_sequence<int, steps>{});
+      if (!all) { break; }
+      x_rows.settle(steps);
     }
-    (std::make_integer_sequence<int, rows_met>{});
   }
 
  private:
-  /// Rows of x that a slot's outputs see.
-  static constexpr int rows_met = (Rows - 1) * Stride + FilterHeight;
+  /// Rows of sums that a row of windows touches.
+  static constexpr int live = (FilterHeight + Stride - 1) / Stride;
 
-  template <bool Realign>
-  static __device__ void take(mma_left (&x)[Chunks],
-                              toeplitz_windows<T, Chunks, Realign> const& windows, int row)
+  /// A multiple of those that take turns, and, where windows begin differently, even.
+  [[nodiscard]] static constexpr int steps_of_turns()
   {
-    static_assert(rows_met <= toeplitz_windows<T, Chunks, Realign>::most_ahead);
+    int count = live * Stride;
+    while (count < 5 || count % kinds != 0) { count += live * Stride; }
+    return count;
+  }
+  static constexpr int steps = steps_of_turns();
+
+  /// Where most rows are on the image, a product with a row of zeros costs less than to ask.
+  static constexpr bool skips = FilterHeight > 3;
+
+  /// Returns whether there is a next step. `x` has the row's windows, and afterwards the next
+  /// row's.
+  template <int Step, typename Retire>
+  static __device__ bool step(windows& x_rows, filter const& w, int row, int end,
+                              toeplitz_span span, mma_sums (&sums)[live], mma_left (&x)[Chunks],
+                              Retire& retire)
+  {
+    mma_left next[Chunks];
+    x_rows.template step<Step>();
+    x_rows.template read<Step + 1>(next);
+    if (!skips || (row >= span.first && row < span.end)) { multiply<Step>(sums, x, w); }
+    constexpr int complete = (Step + live * Stride - (FilterHeight - 1)) % (live * Stride);
+    if constexpr (complete % Stride == 0) {
+      retire(sums[complete / Stride]);
+      sums[complete / Stride] = mma_sums{};
+    }
 #pragma unroll
-    for (int c = 0; c < Chunks; ++c) { x[c] = windows.at(row, c); }
+    for (int c = 0; c < Chunks; ++c) { x[c] = next[c]; }
+    // Asked now and then: a branch keeps the instructions of two steps apart.
+    return Step % 2 == 0 || row + 1 < end;
   }
 
-  template <int Row>
-  static __device__ void multiply(mma_sums (&sums)[Rows], mma_left const (&x)[Chunks],
+  template <int Step>
+  static __device__ void multiply(mma_sums (&sums)[live], mma_left const (&x)[Chunks],
                                   filter const& w)
   {
 #pragma unroll
     for (int c = 0; c < Chunks; ++c) {
 #pragma unroll
-      for (int r = 0; r < Rows; ++r) {
-        int const kh = Row - r * Stride;
-        if (kh >= 0 && kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x[c], w.at(kh, c)); }
+      for (int r = 0; r < live; ++r) {
+        int const kh = (Step + live * Stride - r * Stride) % (live * Stride);
+        if (kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x[c], w.at(Step, kh, c)); }
       }
     }
   }
@@ -89,32 +113,43 @@ class held_filter_engine {
 
 /// Large filters at stride 1: as many filter rows in registers as there are rows of sums, which
 /// take turns; each step reads one row of windows and one of the filter.
-template <typename T, int Chunks, int Rows>
+template <typename T, int Chunks, int Rows, toeplitz_rows_begin Begin>
 class sliding_filter_engine {
  public:
+  static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
-  using filter                         = toeplitz_band<T>;
+  using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
+  using filter  = toeplitz_band<T>;
 
-  template <bool Realign, typename Retire>
-  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w,
-                              int filter_height, int, toeplitz_span span, Retire& retire)
+  template <typename Retire>
+  __device__ static void walk(windows& x_rows, filter const& w, int filter_height, int, int,
+                              toeplitz_span span, Retire& retire)
   {
     mma_right held[Rows][Chunks];
     mma_sums sums[Rows] = {};
 #pragma unroll
-    for (int r = 1; r < Rows; ++r) { take(held[Rows - r], w, span.first - r, filter_height); }
-    windows.skip(span.first);
-    for (int row = span.first; row < span.end; row += Rows) {
-      // Away from the filter's ends every filter row in registers is one.
-      if (row >= Rows - 1 && row + Rows <= filter_height && row + Rows <= span.end) {
-        turn<false>(windows, w, filter_height, row, span.end, held, sums);
-      } else {
-        turn<true>(windows, w, filter_height, row, span.end, held, sums);
+    for (int r = 1; r < Rows; ++r) { take(held[r - 1], w, span.first - r, filter_height); }
+    x_rows.skip(span.first);
+    // Not unrolled, though filter rows in registers could take turns then instead of moving on: so
+    // much code would wait for the instruction cache.
+#pragma unroll 1
+    for (int row = span.first; row < span.end; ++row) {
+#pragma unroll
+      for (int r = Rows - 1; r > 0; --r) {
+#pragma unroll
+        for (int c = 0; c < Chunks; ++c) { held[r][c] = held[r - 1][c]; }
       }
-      windows.settle(Rows);
+      take(held[0], w, row, filter_height);
+#pragma unroll
+      for (int c = 0; c < Chunks; ++c) {
+        mma_left const x = x_rows.at(0, c);
+#pragma unroll
+        for (int r = 0; r < Rows; ++r) { mma_m16n8k16<T>(sums[r], x, held[r][c]); }
+      }
+      x_rows.skip(1);
     }
 #pragma unroll
-    for (int r = 0; r < Rows; ++r) { retire(sums[r], r); }
+    for (int r = 0; r < Rows; ++r) { retire(sums[r]); }
   }
 
  private:
@@ -126,63 +161,36 @@ class sliding_filter_engine {
       if (kh >= 0 && kh < filter_height) { row[c] = w.at(kh, c); }
     }
   }
-
-  /// `Rows` steps, after which every filter row's registers have the role they began with.
-  template <bool Checked, bool Realign>
-  static __device__ void turn(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w,
-                              int filter_height, int row, int end, mma_right (&held)[Rows][Chunks],
-                              mma_sums (&sums)[Rows])
-  {
-#pragma unroll
-    for (int u = 0; u < Rows; ++u, windows.step()) {
-      if (Checked && row + u >= end) { break; }
-      if constexpr (Checked) {
-        take(held[u], w, row + u, filter_height);
-      } else {
-#pragma unroll
-        for (int c = 0; c < Chunks; ++c) { held[u][c] = w.at(row + u, c); }
-      }
-#pragma unroll
-      for (int c = 0; c < Chunks; ++c) {
-        mma_left const x = windows.at(u, c);
-#pragma unroll
-        for (int r = 0; r < Rows; ++r) {
-          int const kh = row + u - r;
-          if (!Checked || (kh >= 0 && kh < filter_height)) {
-            mma_m16n8k16<T>(sums[r], x, held[(u - r + Rows) % Rows][c]);
-          }
-        }
-      }
-    }
-  }
 };
 
 /// Any filter and stride: filter rows are read from shared memory as they are met.
-template <typename T, int Chunks, int Rows>
+template <typename T, int Chunks, int Rows, toeplitz_rows_begin Begin>
 struct read_filter_engine {
+  static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
-  using filter                         = toeplitz_band<T>;
+  using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
+  using filter  = toeplitz_band<T>;
 
-  template <bool Realign, typename Retire>
-  __device__ static void walk(toeplitz_windows<T, Chunks, Realign>& windows, filter const& w,
-                              int filter_height, int stride, toeplitz_span span, Retire& retire)
+  template <typename Retire>
+  __device__ static void walk(windows& x_rows, filter const& w, int filter_height, int stride, int,
+                              toeplitz_span span, Retire& retire)
   {
     mma_sums sums[Rows] = {};
-    windows.skip(span.first);
+    x_rows.skip(span.first);
     for (int row = span.first; row < span.end; ++row) {
 #pragma unroll
       for (int c = 0; c < Chunks; ++c) {
-        mma_left const x = windows.at(0, c);
+        mma_left const x = x_rows.at(0, c);
 #pragma unroll
         for (int r = 0; r < Rows; ++r) {
           int const kh = row - r * stride;
           if (kh >= 0 && kh < filter_height) { mma_m16n8k16<T>(sums[r], x, w.at(kh, c)); }
         }
       }
-      windows.skip(1);
+      x_rows.skip(1);
     }
 #pragma unroll
-    for (int r = 0; r < Rows; ++r) { retire(sums[r], r); }
+    for (int r = 0; r < Rows; ++r) { retire(sums[r]); }
   }
 };
 

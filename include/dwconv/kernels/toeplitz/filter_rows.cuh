@@ -12,25 +12,47 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// Writes `count` filter rows, contiguous at `filter`, into shared memory as `toeplitz_filter_rows`
-/// says; the whole block takes part, a warp a row. Filters of `height` rows may be turned by 180
-/// degrees.
+/// Copies `count` elements of filters, of `size` each, to shared memory as they are or turned by
+/// 180 degrees; the whole block takes part.
 template <typename T>
-__device__ void extend_filter_rows(T* area, T const* filter, int count, int height, int width,
-                                   bool turned, toeplitz_filter_rows const& rows)
+__device__ void stage_filters(T* staged, T const* filters, int count, int size, bool turned)
+{
+  // On their way together: one by one, each would wait for memory.
+  constexpr int at_once = 12;
+  int const threads     = static_cast<int>(blockDim.x);
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += at_once * threads) {
+    T taps[at_once];
+#pragma unroll
+    for (int u = 0; u < at_once; ++u) {
+      taps[u] = load_read_only(filters + min(i + u * threads, count - 1));
+    }
+#pragma unroll
+    for (int u = 0; u < at_once; ++u) {
+      int const tap = i + u * threads;
+      if (tap < count) { staged[turned ? tap + size - 1 - 2 * (tap % size) : tap] = taps[u]; }
+    }
+  }
+}
+
+/// Writes `count` filter rows, contiguous at `staged`, to `area` as `toeplitz_filter_rows` says;
+/// the whole block takes part, a warp a row.
+template <typename T>
+__device__ void extend_filter_rows(T* area, T const* staged, int count, int width,
+                                   toeplitz_filter_rows const& rows)
 {
   int const warps = static_cast<int>(blockDim.x) / warp_lanes;
-  for (int r = warp_index(); r < count; r += warps) {
-    int const from     = turned ? r + height - 1 - 2 * (r % height) : r;
-    T const* const row = filter + static_cast<std::int64_t>(from) * width;
-    auto const tap     = [&](int t) {
-      int const at = turned ? width - 1 - t : t;
-      return t >= 0 && t < width ? load_read_only(row + at) : from_sum<T>(0.0f);
-    };
-    for (int w = lane_index(); w < 2 * rows.pitch; w += warp_lanes) {
-      int const copy  = w >= rows.pitch ? 1 : 0;
-      int const first = 2 * (w - copy * rows.pitch) + copy - rows.zeros;
-      store_pair(area + 2 * (r * 2 * rows.pitch + w), pair_of(tap(first), tap(first + 1)));
+  for (int w = lane_index(); w < 2 * rows.words; w += warp_lanes) {
+    int const copy  = w >= rows.words ? 1 : 0;
+    int const word  = w - copy * rows.words;
+    int const first = 2 * word + copy - rows.zeros;
+    bool const low  = first >= 0 && first < width;
+    bool const high = first + 1 >= 0 && first + 1 < width;
+#pragma unroll 4
+    for (int r = warp_index(); r < count; r += warps) {
+      T const* const taps = staged + (r * width + first);
+      store_pair(area + 2 * ((2 * r + copy) * rows.pitch + word),
+                 pair_of(low ? taps[0] : from_sum<T>(0.0f), high ? taps[1] : from_sum<T>(0.0f)));
     }
   }
 }

@@ -19,22 +19,23 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// @tparam FilterHeight Rows of the filter, held in registers; 0 for any, read from shared memory.
 /// @tparam Stride       Along both axes, or 0 for any.
 /// @tparam Chunks       Matrix products along a filter row, as `toeplitz_chunks` says.
-/// @tparam Rows         Output rows that a slot walks down, as `toeplitz_rows` says.
-template <half_element T, int FilterHeight, int Stride, int Chunks, int Rows,
+/// @tparam Begin        Where rows of x and y begin.
+template <half_element T, int FilterHeight, int Stride, int Chunks, toeplitz_rows_begin Begin,
           mover Mover = mover::newest>
 struct toeplitz_config {
-  using element_type          = T;
-  static constexpr int chunks = Chunks;
-  static constexpr int rows   = Rows;
-  static constexpr mover how  = Mover;
-  using engine =
-    std::conditional_t<FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Rows>,
-                       std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, Rows>,
-                                          read_filter_engine<T, Chunks, Rows>>>;
+  using element_type         = T;
+  static constexpr bool even = Begin == toeplitz_rows_begin::even;
+  /// Whether walks may go along a plane's only row.
+  static constexpr bool one_row = FilterHeight == 1;
+  static constexpr mover how    = Mover;
+  using engine                  = std::conditional_t<
+    FilterHeight != 0, held_filter_engine<T, FilterHeight, Stride, Chunks, Begin>,
+    std::conditional_t<Stride == 1, sliding_filter_engine<T, Chunks, toeplitz_sums, Begin>,
+                       read_filter_engine<T, Chunks, toeplitz_sums, Begin>>>;
   /// Where a multiprocessor has 100 KiB of shared memory, three tiles fill it.
   static constexpr bool little_shared = architecture() % 10 >= 6 || architecture() >= 120;
   static constexpr int blocks =
-    std::min(toeplitz_blocks(FilterHeight, Stride, Chunks, Rows), little_shared ? 3 : 16);
+    std::min(toeplitz_blocks(FilterHeight, Stride, Chunks, Begin), little_shared ? 3 : 16);
 };
 
 /// What the warps of a block share.
@@ -42,7 +43,7 @@ template <typename T>
 struct toeplitz_tile_view {
   toeplitz_params<T> const& p;
   toeplitz_position const& tile;
-  T const* staged;   ///< The tile's first element.
+  T* staged;         ///< The tile's first element.
   T* kept;           ///< Where the tile's first result is kept.
   T const* filters;  ///< Extended filter rows.
 };
@@ -63,6 +64,24 @@ struct toeplitz_item {
   }
 };
 
+/// Where an item's windows would begin at odd addresses. The same for all its slots: they are an
+/// even number of elements apart, for walks have an even number of rows where rows have odd
+/// lengths, and so have images in memory where several share a tile.
+template <bool Along, typename T>
+[[nodiscard]] __device__ toeplitz_early toeplitz_early_of(toeplitz_tile_view<T> const& view,
+                                                          toeplitz_item const& item)
+{
+  auto const& f      = view.p.frame;
+  auto const& tile   = view.tile;
+  auto const address = reinterpret_cast<std::uintptr_t>(view.staged);
+  auto const begin   = static_cast<int>(address / sizeof(T) % 2);
+  int const row      = tile.row * f.stride_height - f.pad_top - tile.input_row;
+  int const column   = tile.column * f.stride_width - f.pad_left - view.p.lead - tile.input_column;
+  int const pitch    = Along ? toeplitz_stretch : view.p.layout.row_pitch;
+  int const first    = begin + item.input * view.p.layout.plane_pitch + row * pitch + column;
+  return {{first & 1, (first + pitch) & 1}};
+}
+
 /// The filter of an item: in registers, or where its rows were extended.
 template <typename Config, typename T>
 __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
@@ -77,13 +96,28 @@ __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
     std::int64_t const channel =
       static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
     filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
-                f.stride_width, view.p.lead, view.p.turned);
+                f.stride_width, view.p.lead,
+                Config::one_row && view.p.along ? toeplitz_early_of<true>(view, item)
+                                                : toeplitz_early_of<false>(view, item),
+                view.p.turned);
+  }
+}
+
+/// Writes zeros beside a plane's only row. What copies brought along lies there.
+template <typename T>
+__device__ void toeplitz_clear_beside(toeplitz_tile_view<T> const& view, int count)
+{
+  T* const begin = view.staged;
+  T* const end   = begin + view.tile.input_columns;
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
+    begin[-1 - i] = from_sum<T>(0.0f);
+    end[i]        = from_sum<T>(0.0f);
   }
 }
 
 /// The rows of x that an item's slots have staged. Slots are numbered down the plane, so the first
 /// and the last are the highest and the lowest.
-template <int Rows, typename T>
+template <typename T>
 [[nodiscard]] __device__ toeplitz_span toeplitz_span_of(toeplitz_tile_view<T> const& view,
                                                         int first_slot)
 {
@@ -92,19 +126,19 @@ template <int Rows, typename T>
   int const last_slot                          = min(first_slot + toeplitz_slots, n.slots) - 1;
   auto const first_row                         = [&](int slot) {
     int const run = n.images.quotient(n.blocks.quotient(slot));
-    return (tile.row + run * Rows) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
+    return (tile.row + run * p.walk) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
   };
-  int const rows_met = (Rows - 1) * p.frame.stride_height + p.frame.filter_height;
+  int const rows_met = (p.walk - 1) * p.frame.stride_height + p.frame.filter_height;
   return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
 }
 
-/// @tparam Aligned  Rows of x and y begin at even addresses.
+/// @tparam Along   Walks go along a plane's only row.
 /// @param view     The tile.
 /// @param item     What of it this warp computes.
 /// @param filter   Of its output channel.
 /// @param epilogue Called once per output.
 /// @param landed   Waits for the tile; called when all else is prepared.
-template <typename Config, bool Aligned, typename T, typename Epilogue, typename Landed>
+template <typename Config, bool Along, typename T, typename Epilogue, typename Landed>
 __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_item const& item,
                                  typename Config::engine::filter const& filter,
                                  Epilogue const& epilogue, Landed const& landed)
@@ -112,14 +146,16 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
   auto const& [p, tile, staged, kept, filters] = view;
   auto const& g                                = p.layout;
   auto const& f                                = p.frame;
-  toeplitz_windows<T, Config::chunks, !Aligned> windows;
-  toeplitz_retire<T, Epilogue, Aligned> retire{{}, g.kept_row, f.output_width, epilogue};
+  toeplitz_early const early                   = toeplitz_early_of<Along>(view, item);
+  typename Config::engine::windows windows;
+  int const kept_pitch = Along ? toeplitz_stretch : g.kept_row;
+  toeplitz_retire<T, Epilogue, Config::even, Along> retire{
+    {}, -Config::engine::early_rows, kept_pitch, f.output_width, epilogue};
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
-    auto const slot =
-      toeplitz_slot::of(p.grid, tile, item.slot + lane_index() / 4 + 8 * s, Config::rows);
-    windows.place(s, staged + (slot.image * g.image_pitch + item.input * g.plane_pitch), g, tile, f,
-                  slot, p.lead);
+    auto const slot = toeplitz_slot::of<Along>(p, tile, item.slot + lane_index() / 4 + 8 * s);
+    T const* const plane_of_x = staged + (slot.image * g.image_pitch + item.input * g.plane_pitch);
+    windows.template place<Along>(s, plane_of_x, p, tile, slot, early);
     int const across  = slot.column + 2 * (lane_index() % 4);
     int const columns = tile.columns - across;
     output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
@@ -127,12 +163,20 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
     std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
     at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
     T* const to              = kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
-                          slot.row * g.kept_row + across);
-    retire.slot[s]           = {at, to, {columns > 0 ? slot.rows : 0, columns > 1 ? slot.rows : 0}};
+                          (slot.row + retire.row) * g.kept_row + across);
+    at.row += retire.row;
+    at.offset += static_cast<std::int64_t>(retire.row) * f.output_width;
+    auto const rows_of = [&](int left) {
+      int const rows =
+        Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
+      return static_cast<unsigned>(left > 0 ? rows : 0);
+    };
+    retire.slot[s] = {at, shared_cursor<T>{to}, {rows_of(columns), rows_of(columns - 1)}};
   }
-  toeplitz_span const span = toeplitz_span_of<Config::rows>(view, item.slot);
+  toeplitz_span const span = toeplitz_span_of(view, item.slot);
   landed();
-  Config::engine::walk(windows, filter, f.filter_height, f.stride_height, span, retire);
+  Config::engine::walk(windows, filter, f.filter_height, f.stride_height,
+                       Along ? p.walk : min(p.walk, tile.rows), span, retire);
 }
 
 /// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.
@@ -176,26 +220,39 @@ __global__ void __launch_bounds__(toeplitz_threads,
   toeplitz_item item = toeplitz_item::of(p.grid, index);
   typename engine::filter filter;
   if constexpr (engine::extends_filter) {
-    std::int64_t const filter_size = static_cast<std::int64_t>(f.filter_height) * f.filter_width;
-    extend_filter_rows(filters, p.filter + tile.channel * f.multiplier * filter_size,
-                       tile.channels * f.multiplier * f.filter_height, f.filter_height,
-                       f.filter_width, p.turned, p.layout.filter);
+    // As they are, first, behind their place.
+    T* const raw          = filters + p.layout.filter_size;
+    int const filter_size = f.filter_height * f.filter_width;
+    int const channels    = tile.channels * f.multiplier;
+    stage_filters(raw,
+                  p.filter + static_cast<std::int64_t>(tile.channel) * f.multiplier * filter_size,
+                  channels * filter_size, filter_size, p.turned);
+    block_sync();
+    extend_filter_rows(filters, raw, channels * f.filter_height, f.filter_width, p.layout.filter);
   }
   if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
   load.settle();
   block_sync();
+  if constexpr (Config::one_row) {
+    if (p.along) {
+      load.wait();
+      toeplitz_clear_beside(view, p.layout.slack - toeplitz_layout::piece);
+      block_sync();
+    }
+  }
   auto const landed = [&] { load.wait(); };
   while (index < p.grid.items && item.input < tile.channels) {
-    if (p.aligned) {
-      toeplitz_compute<Config, true>(view, item, filter, epilogue, landed);
+    if (Config::one_row && p.along) {
+      toeplitz_compute<Config, Config::one_row>(view, item, filter, epilogue, landed);
     } else {
       toeplitz_compute<Config, false>(view, item, filter, epilogue, landed);
     }
     index += warps;
-    item = toeplitz_item::of(p.grid, index);
-    if (index < p.grid.items && item.input < tile.channels) {
-      toeplitz_take_filter<Config>(filter, view, item);
+    auto const next = toeplitz_item::of(p.grid, index);
+    if (index < p.grid.items && next.input < tile.channels && next.channel != item.channel) {
+      toeplitz_take_filter<Config>(filter, view, next);
     }
+    item = next;
   }
   if constexpr (how == mover::bulk) { fence_before_bulk(); }
   block_sync();

@@ -8,34 +8,37 @@
 #include <dwconv/device/mma.cuh>
 #include <dwconv/device/vector_access.cuh>
 #include <dwconv/device/warp.cuh>
-#include <dwconv/kernels/toeplitz/tile.hpp>
+#include <dwconv/kernels/toeplitz/slots.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// The banded matrices of a small filter in registers: of the row `kh` and the chunk `c`, B[k][j]
-/// is w[kh][16 * c + k - stride * j - lead].
-template <typename T, int FilterHeight, int Chunks>
+/// is w[kh][16 * c + k - stride * j - lead - early], with `early` of each of Kinds rows of windows.
+template <typename T, int FilterHeight, int Chunks, int Kinds>
 class toeplitz_held_filter {
  public:
   /// Reads it from memory, where its rows lie `width` apart.
-  __device__ void take(T const* filter, int width, int stride, int lead, bool turned)
+  __device__ void take(T const* filter, int width, int stride, int lead,
+                       toeplitz_early const& early, bool turned)
   {
     if (turned) {
-      take_rows<-1>(filter + (FilterHeight * width - 1), width, stride, lead);
+      take_rows<-1>(filter + (FilterHeight * width - 1), width, stride, lead, early);
     } else {
-      take_rows<1>(filter, width, stride, lead);
+      take_rows<1>(filter, width, stride, lead, early);
     }
   }
 
-  [[nodiscard]] __device__ mma_right const& at(int kh, int c) const
+  /// For the windows of row `row` of a walk.
+  [[nodiscard]] __device__ mma_right const& at(int row, int kh, int c) const
   {
-    return rows_[kh][c];
+    return rows_[row % Kinds][kh][c];
   }
 
  private:
   /// From one tap to the next it is `Step` elements.
   template <int Step>
-  __device__ void take_rows(T const* filter, int width, int stride, int lead)
+  __device__ void take_rows(T const* filter, int width, int stride, int lead,
+                            toeplitz_early const& early)
   {
     int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead;
     T const* row    = filter + Step * first;
@@ -43,9 +46,18 @@ class toeplitz_held_filter {
     for (int kh = 0; kh < FilterHeight; ++kh, row += Step * width) {
 #pragma unroll
       for (int i = 0; i < 2 * Chunks; ++i) {
-        int const k               = i * toeplitz_depth / 2;
-        rows_[kh][i / 2].r[i % 2] = pair_of(tap(row + Step * k, first + k, width),
-                                            tap(row + Step * (k + 1), first + k + 1, width));
+        int const k     = i * toeplitz_depth / 2;
+        T const here    = tap(row + Step * k, first + k, width);
+        auto const word = pair_of(here, tap(row + Step * (k + 1), first + k + 1, width));
+        if constexpr (Kinds == 1) {
+          rows_[0][kh][i / 2].r[i % 2] = word;
+        } else {
+          auto const before = pair_of(tap(row + Step * (k - 1), first + k - 1, width), here);
+#pragma unroll
+          for (int r = 0; r < Kinds; ++r) {
+            rows_[r][kh][i / 2].r[i % 2] = early.row[r] != 0 ? before : word;
+          }
+        }
       }
     }
   }
@@ -56,7 +68,7 @@ class toeplitz_held_filter {
                                                                         : from_sum<T>(0.0f);
   }
 
-  mma_right rows_[FilterHeight][Chunks];
+  mma_right rows_[Kinds][FilterHeight][Chunks];
 };
 
 DWCONV_ABI_NAMESPACE_END

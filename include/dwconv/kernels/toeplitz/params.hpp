@@ -25,24 +25,35 @@ struct toeplitz_grid {
   divisor multiplier;
   int slots;  ///< Of an output channel of a tile.
   int items;  ///< Matrix products of a tile: what one warp computes at a time.
-  std::int64_t tiles;
 
   toeplitz_grid() = default;
-  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile) noexcept
+  constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile, int walk,
+                          bool along = false) noexcept
     : batch{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.channels)},
       windows{parts(output_extent(p).width, tile.columns)},
       strips{parts(output_extent(p).height, tile.rows)},
       groups{parts(p.channels, tile.channels)},
-      blocks{parts(tile.columns, toeplitz_block)},
+      blocks{parts(along ? toeplitz_stretch : tile.columns, toeplitz_block)},
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
-    slots    = blocks.divisor() * images.divisor() * parts(tile.rows, toeplitz_rows(p));
+    slots = blocks.divisor() * images.divisor() *
+            (along ? parts(tile.columns, walk * toeplitz_stretch) : parts(tile.rows, walk));
     matrices = divisor{parts(slots, toeplitz_slots)};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
-    tiles    = geometry::divide_up(p.batch, tile.images) * groups.divisor() * strips.divisor() *
-            windows.divisor();
+  }
+
+  /// Of stacks: slots are images and runs of rows, and an item is some blocks of 16 of them.
+  [[nodiscard]] static constexpr toeplitz_grid of_stack(conv2d_problem const& p,
+                                                        toeplitz_tile tile) noexcept
+  {
+    toeplitz_grid n{p, tile, toeplitz_stack_rows};
+    n.slots    = tile.images * parts(tile.rows, toeplitz_stack_rows);
+    n.matrices = divisor{parts(n.slots, toeplitz_slots)};
+    n.blocks   = divisor{parts(tile.columns, toeplitz_stack_blocks * toeplitz_block)};
+    n.items    = n.matrices.divisor() * tile.channels * n.multiplier.divisor() * n.blocks.divisor();
+    return n;
   }
 
  private:
@@ -69,9 +80,11 @@ struct toeplitz_position {
 
   /// Tile number `index`: along a row first, then down a plane, along the channels, over the
   /// images.
+  ///
+  /// @tparam Layout toeplitz_layout or toeplitz_stack.
+  template <typename Layout>
   [[nodiscard]] static DWCONV_HOST_DEVICE constexpr toeplitz_position of(
-    toeplitz_layout const& g, toeplitz_grid const& n, tile_frame const& f,
-    std::int32_t index) noexcept
+    Layout const& g, toeplitz_grid const& n, tile_frame const& f, std::int32_t index) noexcept
   {
     std::int32_t const down  = n.windows.quotient(index);
     std::int32_t const group = n.strips.quotient(down);
@@ -90,6 +103,21 @@ struct toeplitz_position {
   }
 
  private:
+  /// Of a stack: whole halves, from a multiple of 8 on.
+  static DWCONV_HOST_DEVICE constexpr void stage(toeplitz_position& t, toeplitz_stack const& s,
+                                                 tile_frame const& f) noexcept
+  {
+    int const top    = t.row - f.pad_top;
+    int const bottom = top + t.rows - 1 + f.filter_height;
+    int const left   = t.column - s.before * toeplitz_stack::half;
+    t.input_row      = top < 0 ? 0 : top;
+    t.input_rows     = at_most(bottom, f.input_height) - t.input_row;
+    t.input_column   = left < 0 ? 0 : left;
+    t.input_columns  = at_most(s.halves * toeplitz_stack::half, f.input_width - t.input_column);
+    if (t.input_rows < 0) { t.input_row = t.input_rows = 0; }
+    if (t.input_columns < 0) { t.input_column = t.input_columns = 0; }
+  }
+
   static DWCONV_HOST_DEVICE constexpr void stage(toeplitz_position& t, toeplitz_layout const& g,
                                                  tile_frame const& f) noexcept
   {
@@ -112,6 +140,48 @@ struct toeplitz_position {
   }
 };
 
+/// Everything the kernel of stacks is told, by value.
+template <typename T>
+struct toeplitz_stack_params {
+  using divisor = fast_divisor<std::int32_t>;
+
+  T const* x;
+  T const* filter;
+  T* y;
+  toeplitz_stack stack;
+  toeplitz_grid grid;
+  tile_frame frame;
+  int unit;          ///< Elements that rows of x are staged by: 8, 4, 2 or 1.
+  divisor rows;      ///< Staged of a plane,
+  divisor channels;  ///< and of an image.
+  bool pairs;        ///< Rows of y begin at even addresses.
+  bool turned;       ///< The filter, by 180 degrees.
+
+  toeplitz_stack_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
+                        toeplitz_policy const& policy, bool turned_ = false)
+    : x{tensors.x},
+      filter{tensors.filter},
+      y{tensors.y},
+      stack{toeplitz_stack::of(p, policy.tile)},
+      grid{toeplitz_grid::of_stack(p, policy.tile)},
+      frame{p},
+      unit{unit_of(tensors.x, p.input.width)},
+      rows{stack.rows},
+      channels{policy.tile.channels},
+      pairs{unit_of(tensors.y, output_extent(p).width) > 1},
+      turned{turned_}
+  {}
+
+ private:
+  /// Elements, up to 8, of which all rows have a multiple and begin at one.
+  [[nodiscard]] static int unit_of(T const* address, std::int64_t width) noexcept
+  {
+    auto const bits = reinterpret_cast<std::uintptr_t>(address) / sizeof(T) |
+                      static_cast<std::uintptr_t>(width) | 8u;
+    return static_cast<int>(bits & (~bits + 1));
+  }
+};
+
 /// Everything the toeplitz kernel is told, by value.
 template <typename T>
 struct toeplitz_params {
@@ -121,23 +191,32 @@ struct toeplitz_params {
   toeplitz_layout layout;
   toeplitz_grid grid;
   tile_frame frame;
-  int lead;      ///< Columns by which windows begin before the first tap.
-  bool turned;   ///< The filter, by 180 degrees.
-  bool aligned;  ///< Rows of x and y begin at even addresses and have even lengths.
+  toeplitz_rows_begin begin;
+  int walk;    ///< Output rows of a slot, or steps where walks go along a plane's only row.
+  int lead;    ///< Columns by which windows begin before the first tap.
+  bool along;  ///< Walks go along a plane's only row.
+  bool turned;  ///< The filter, by 180 degrees.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
                   toeplitz_policy const& policy, bool turned_ = false)
     : x{tensors.x},
       filter{tensors.filter},
       y{tensors.y},
-      layout{toeplitz_layout::of(p, policy.tile)},
-      grid{p, policy.tile},
+      layout{toeplitz_layout::of(p, policy.tile, begin_of(p, tensors))},
+      grid{p, policy.tile, policy.walk, policy.along},
       frame{p},
-      lead{toeplitz_lead(p)},
-      turned{turned_},
-      aligned{p.input.width % 2 == 0 && output_extent(p).width % 2 == 0 && !is_odd(tensors.x) &&
-              !is_odd(tensors.y)}
+      begin{begin_of(p, tensors)},
+      walk{policy.walk},
+      lead{toeplitz_lead(p, begin)},
+      along{policy.along},
+      turned{turned_}
   {}
+
+  [[nodiscard]] static toeplitz_rows_begin begin_of(conv2d_problem const& p,
+                                                    forward_tensors<T> const& tensors) noexcept
+  {
+    return is_odd(tensors.x) || is_odd(tensors.y) ? toeplitz_rows_begin::any : toeplitz_begin(p);
+  }
 
  private:
   [[nodiscard]] static bool is_odd(T const* address) noexcept

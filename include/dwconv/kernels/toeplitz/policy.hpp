@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <dwconv/kernels/toeplitz/tile.hpp>
+#include <dwconv/kernels/toeplitz/stack.hpp>
 
 namespace dwconv {
 
 /// How one block of the toeplitz family covers the output.
 struct toeplitz_policy {
   toeplitz_tile tile;
-  int threads                                                                      = 32;
+  int threads = 32;
+  int walk    = 7;  ///< Output rows that a slot walks down. Even where rows have odd lengths and
+                    ///< a tile has several walks below each other: all begin alike then.
+  bool stacks = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
+  bool along  = false;  ///< Walks go along a plane's only row.
   friend constexpr bool operator==(toeplitz_policy const&, toeplitz_policy const&) = default;
 };
 
@@ -22,15 +26,15 @@ inline constexpr int toeplitz_threads = 128;
 /// @param filter_height Of a filter held in registers, or 0.
 /// @param stride        Along both axes.
 /// @param chunks        Matrix products along a filter row.
-/// @param rows          Output rows of a walk.
+/// @param begin         Where rows begin: if anywhere, two of each matrix are held.
 [[nodiscard]] constexpr int toeplitz_blocks(int filter_height, int stride, int chunks,
-                                            int rows) noexcept
+                                            toeplitz_rows_begin begin) noexcept
 {
   if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
   if (filter_height > 9) { return 2; }
   if (filter_height == 9) { return 4; }
-  if (stride == 2) { return filter_height <= 5 ? 5 : 4; }
-  return filter_height == 7 && rows == 7 ? 4 : 5;
+  if (begin == toeplitz_rows_begin::any) { return stride == 1 && filter_height <= 5 ? 5 : 4; }
+  return stride == 2 && filter_height == 7 ? 4 : 5;
 }
 
 /// Oldest architecture with the matrix product the family is made of: m16n8k16 of half types.

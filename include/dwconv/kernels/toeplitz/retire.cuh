@@ -6,7 +6,9 @@
 #include <dwconv/device/convert.cuh>
 #include <dwconv/device/element_pair.cuh>
 #include <dwconv/device/mma.cuh>
+#include <dwconv/device/shared_cursor.cuh>
 #include <dwconv/epilogue/coordinate.hpp>
+#include <dwconv/kernels/toeplitz/tile.hpp>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
@@ -14,42 +16,51 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// neighbouring columns of each of two slots.
 ///
 /// @tparam Pairs Rows of results have even lengths and begin at even addresses.
-template <typename T, typename Epilogue, bool Pairs>
+/// @tparam Along What is next lies on the same row.
+template <typename T, typename Epilogue, bool Pairs, bool Along>
 struct toeplitz_retire {
   /// One of the lane's two slots.
   struct half {
-    output_coordinate at;  ///< Of its next row, the lane's first column.
-    T* kept;               ///< Where that result is kept.
-    int rows[2];           ///< Of either column; none where there are no such outputs.
+    output_coordinate at;   ///< Of its next row, the lane's first column.
+    shared_cursor<T> kept;  ///< Where that result is kept.
+    unsigned rows[2];       ///< Of either column; none where there are no such outputs.
   };
 
   half slot[2];
+  int row;  ///< The next one of every slot; not one of them where negative.
   int kept_pitch;
   int output_width;
   Epilogue const& epilogue;
 
   /// Takes rows in their order.
-  __device__ void operator()(mma_sums const& sums, int row)
+  __device__ void operator()(mma_sums const& sums)
   {
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
       half& h                = slot[s];
+      auto const here        = static_cast<unsigned>(row);
       output_coordinate next = h.at;
       ++next.column;
       ++next.offset;
-      if constexpr (Pairs) {
-        if (row < h.rows[0]) {
-          store_pair(h.kept, pair_from_sums<T>(epilogue(sums.r[2 * s], h.at),
-                                               epilogue(sums.r[2 * s + 1], next)));
+      if (here < h.rows[0]) {
+        if constexpr (Pairs) {
+          h.kept.store_pair(
+            pair_from_sums<T>(epilogue(sums.r[2 * s], h.at), epilogue(sums.r[2 * s + 1], next)));
+        } else {
+          float const first  = epilogue(sums.r[2 * s], h.at);
+          bool const both    = here < h.rows[1];
+          float const second = both ? epilogue(sums.r[2 * s + 1], next) : 0.0f;
+          auto const pair    = pair_from_sums<T>(first, second);
+          h.kept.template store_half<0>(pair);
+          if (both) { h.kept.template store_half<1>(pair); }
         }
-      } else {
-        if (row < h.rows[0]) { h.kept[0] = from_sum<T>(epilogue(sums.r[2 * s], h.at)); }
-        if (row < h.rows[1]) { h.kept[1] = from_sum<T>(epilogue(sums.r[2 * s + 1], next)); }
       }
-      h.kept += kept_pitch;
-      ++h.at.row;
-      h.at.offset += output_width;
+      h.kept.advance(kept_pitch);
+      h.at.row += Along ? 0 : 1;
+      h.at.column += Along ? toeplitz_stretch : 0;
+      h.at.offset += Along ? toeplitz_stretch : output_width;
     }
+    ++row;
   }
 };
 

@@ -35,6 +35,7 @@ struct toeplitz_runs {
     offset o{};
     if (inner == 1) { return {run * memory_outer, run * shared_outer}; }
     // Subtracted, not divided: there are few outer ones where there are several inner ones.
+#pragma unroll 1
     for (; run >= inner; run -= inner) {
       o.memory += memory_outer;
       o.shared += shared_outer;
@@ -91,6 +92,20 @@ struct toeplitz_runs {
           .shared_inner = g.kept_row};
 }
 
+/// How runs are dealt out among the threads that start their copies. A warp's lanes start theirs
+/// one after the other, so all warps take part where there are several.
+struct toeplitz_dealt {
+  int warps;  ///< That take part.
+  int first;  ///< Run of this thread.
+  int step;
+
+  [[nodiscard]] static __device__ toeplitz_dealt of(int runs)
+  {
+    int const warps = runs == 1 ? 1 : static_cast<int>(blockDim.x) / warp_lanes;
+    return {warps, warp_index() + warps * lane_index(), warps * warp_lanes};
+  }
+};
+
 /// Brings the runs of a tile into shared memory. `start` may be followed by other work; then the
 /// block synchronises, and every thread waits.
 template <typename T, mover How>
@@ -103,7 +118,7 @@ class toeplitz_load {
   __device__ void start(toeplitz_runs const& runs, T const* memory, T* shared)
   {
     if constexpr (How == mover::bulk) {
-      if (warp_index() == 0) { start_bulk(runs, memory, shared); }
+      start_bulk(runs, memory, shared);
     } else {
       start_async(runs, memory, shared);
     }
@@ -142,33 +157,30 @@ class toeplitz_load {
 
   __device__ void start_bulk(toeplitz_runs const& runs, T const* memory, T* shared)
   {
-    if (lane_index() == 0) {
-      landed_.init(1);
+    toeplitz_dealt const dealt = toeplitz_dealt::of(runs.total());
+    if (threadIdx.x == 0) {
+      landed_.init(static_cast<unsigned>(max(runs.total(), 1)));
       fence_barrier_init();
     }
-    unsigned bytes = 0;
+    // A lone warp's first lane uses what it initialised itself. But the compiler lets all lanes
+    // agree on one that does, and racecheck, which takes the last one for it, wants to see them
+    // meet.
+    dealt.warps > 1 ? block_sync() : warp_sync();
+    // A tile that sees only padding stages nothing.
+    if (runs.total() == 0 && threadIdx.x == 0) { landed_.arrive(); }
+    if (warp_index() >= dealt.warps) { return; }
 #pragma unroll 1
-    for (int r = lane_index(); r < runs.total(); r += warp_lanes) {
-      auto const run      = runs.at(r);
-      T const* const from = memory + run.memory;
-      run_cut const cut   = cut_of(from, runs.count);
-      bytes += cut.has_pieces() ? static_cast<unsigned>(cut.last - cut.first) : 0;
+    for (int r = dealt.first; r < runs.total(); r += dealt.step) {
+      auto const run       = runs.at(r);
+      T const* const from  = memory + run.memory;
+      run_cut const cut    = cut_of(from, runs.count);
+      unsigned const bytes = cut.has_pieces() ? static_cast<unsigned>(cut.last - cut.first) *
+                                                  static_cast<unsigned>(sizeof(T))
+                                              : 0;
       copy_ends(shared + run.shared, from, runs.count, cut);
-    }
-    if (runs.total() > 1) {
-      for (int mask = warp_lanes / 2; mask > 0; mask /= 2) { bytes += shuffle_xor(bytes, mask); }
-    }
-    if (lane_index() == 0) { landed_.arrive_and_expect(bytes * static_cast<unsigned>(sizeof(T))); }
-    warp_sync();
-#pragma unroll 1
-    for (int r = lane_index(); r < runs.total(); r += warp_lanes) {
-      auto const run      = runs.at(r);
-      T const* const from = memory + run.memory;
-      run_cut const cut   = cut_of(from, runs.count);
-      if (cut.has_pieces()) {
-        bulk_load(shared + run.shared + cut.first, from + cut.first,
-                  static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T)),
-                  landed_);
+      landed_.arrive_and_expect(bytes);
+      if (bytes > 0) {
+        bulk_load(shared + run.shared + cut.first, from + cut.first, bytes, landed_);
       }
     }
   }
@@ -212,9 +224,10 @@ __device__ void toeplitz_store(toeplitz_runs const& runs, T* memory, T const* sh
   int const thread    = static_cast<int>(threadIdx.x);
   int const threads   = static_cast<int>(blockDim.x);
   if constexpr (How == mover::bulk) {
-    if (warp_index() == 0) {
+    toeplitz_dealt const dealt = toeplitz_dealt::of(runs.total());
+    if (warp_index() < dealt.warps) {
 #pragma unroll 1
-      for (int r = lane_index(); r < runs.total(); r += warp_lanes) {
+      for (int r = dealt.first; r < runs.total(); r += dealt.step) {
         auto const run    = runs.at(r);
         T* const to       = memory + run.memory;
         run_cut const cut = cut_inwards(to, runs.count, copy_bytes);
@@ -256,7 +269,7 @@ __device__ void toeplitz_store(toeplitz_runs const& runs, T* memory, T const* sh
     if (is_end && at < runs.count) { to[at] = shared[run.shared + at]; }
   }
   if constexpr (How == mover::bulk) {
-    if (warp_index() == 0) { bulk_wait_read<0>(); }  // shared memory must outlive the copy
+    bulk_wait_read<0>();  // shared memory must outlive the copies
   }
 }
 

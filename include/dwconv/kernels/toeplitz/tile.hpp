@@ -33,67 +33,88 @@ inline constexpr int toeplitz_depth = 16;
 /// Bytes of one element; the family takes no others.
 inline constexpr int toeplitz_element_bytes = 2;
 
+/// Where rows of x and y begin. Kernels are compiled for either.
+enum class toeplitz_rows_begin : std::uint8_t {
+  even,  ///< At even addresses all.
+  any,   ///< Also at odd ones: rows have odd lengths, or a tensor begins there.
+};
+
+/// What tensors that begin at even addresses have.
+[[nodiscard]] constexpr toeplitz_rows_begin toeplitz_begin(conv2d_problem const& p) noexcept
+{
+  return p.input.width % 2 == 0 && output_extent(p).width % 2 == 0 ? toeplitz_rows_begin::even
+                                                                   : toeplitz_rows_begin::any;
+}
+
 /// Columns by which windows of x begin before the first tap: pairs of elements are read as words,
-/// so a window begins at an even column where all rows begin at even addresses.
-[[nodiscard]] constexpr int toeplitz_lead(conv2d_problem const& p) noexcept
+/// so a window begins at an even column where all rows begin at even addresses. Where they do not,
+/// a kernel decides row by row.
+[[nodiscard]] constexpr int toeplitz_lead(conv2d_problem const& p,
+                                          toeplitz_rows_begin begin) noexcept
 {
-  return p.input.width % 2 == 0 ? static_cast<int>(p.pad.left % 2) : 0;
+  return begin == toeplitz_rows_begin::even ? static_cast<int>(p.pad.left % 2) : 0;
 }
 
-/// Matrix products from the first column of a window to the last tap of its last output.
-[[nodiscard]] constexpr int toeplitz_window_chunks(conv2d_problem const& p) noexcept
+/// Matrix products from the first column of a window, at most one before the first tap, to the last
+/// tap of its last output.
+[[nodiscard]] constexpr int toeplitz_window_chunks(conv2d_problem const& p,
+                                                   toeplitz_rows_begin begin) noexcept
 {
-  std::int64_t const window =
-    (toeplitz_block - 1) * p.stride.width + p.filter.width + toeplitz_lead(p);
+  int const before          = begin == toeplitz_rows_begin::even ? toeplitz_lead(p, begin) : 1;
+  std::int64_t const window = (toeplitz_block - 1) * p.stride.width + p.filter.width + before;
   return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
-}
-
-/// Whether a walk of 14 output rows wastes few of them.
-[[nodiscard]] constexpr bool toeplitz_walks_far(conv2d_problem const& p) noexcept
-{
-  constexpr int far          = 14;
-  std::int64_t const rows  = output_extent(p).height;
-  std::int64_t const waste = geometry::divide_up(rows, far) * far - rows;
-  return waste * 10 <= rows;
 }
 
 /// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
 /// stride; its width is known at run time. Other filters are read row by row from shared memory.
-[[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p) noexcept
+[[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p,
+                                                   toeplitz_rows_begin begin) noexcept
 {
   std::int64_t const height = p.filter.height;
-  int const chunks          = toeplitz_window_chunks(p);
+  int const chunks          = toeplitz_window_chunks(p, begin);
   if (height % 2 == 0 || p.stride.height != p.stride.width) { return false; }
+  if (height == 1 && p.stride.height == 1) { return chunks <= 2; }
   // Where it reaches over most of the image, rows are better skipped.
   if (height > 9 && height >= p.input.height) { return false; }
   if (p.stride.height == 1) {
-    return (height >= 3 && height <= 7 && chunks == 1) ||
-           (height == 9 && chunks == 1 && toeplitz_walks_far(p)) ||
-           (height >= 11 && height <= 13 && chunks == 2 && toeplitz_walks_far(p));
+    if (height >= 3 && height <= 7 && chunks == 1) { return true; }
+    // Where rows begin anywhere, there are two of each matrix: too many registers for higher ones.
+    if (begin == toeplitz_rows_begin::any) { return false; }
+    return (height == 9 && chunks == 1) || (height >= 11 && height <= 13 && chunks == 2);
   }
   return p.stride.height == 2 && height >= 3 && height <= 7 && chunks == 2;
 }
 
 /// Matrix products along a row of the filter, as many as a kernel is compiled for. Large filters do
 /// without those behind the image's last column, where every window has zeros only.
-[[nodiscard]] constexpr int toeplitz_chunks(conv2d_problem const& p) noexcept
+[[nodiscard]] constexpr int toeplitz_chunks(conv2d_problem const& p,
+                                            toeplitz_rows_begin begin) noexcept
 {
-  int const window = toeplitz_window_chunks(p);
-  if (toeplitz_holds_filter(p)) { return window; }
-  std::int64_t const image = p.pad.left + toeplitz_lead(p) + p.input.width;
-  auto const needed = static_cast<int>(
-    std::min<std::int64_t>(window, geometry::divide_up(image, toeplitz_depth)));
+  int const window = toeplitz_window_chunks(p, begin);
+  if (toeplitz_holds_filter(p, begin)) { return window; }
+  std::int64_t const image = p.pad.left + toeplitz_lead(p, begin) + p.input.width;
+  auto const needed =
+    static_cast<int>(std::min<std::int64_t>(window, geometry::divide_up(image, toeplitz_depth)));
   if (p.stride.height == 1) { return needed == 4 ? 5 : needed; }
   return needed <= 2 ? 2 : 5;
 }
 
-/// Output rows that a slot walks down: 7 divides most networks' plane heights; where a walk of 14
-/// wastes few rows, its slots are found half as often.
-[[nodiscard]] constexpr int toeplitz_rows(conv2d_problem const& p) noexcept
+/// Output rows that a slot walks down where the filter is read from shared memory: as many as there
+/// are rows of sums in registers.
+inline constexpr int toeplitz_sums = 7;
+
+/// Columns from one step to the next of a walk along a row: the 16 slots of a matrix product lie
+/// beside each other.
+inline constexpr int toeplitz_stretch = toeplitz_block * toeplitz_slots;
+
+/// Whether walks go along a plane's only row.
+[[nodiscard]] constexpr bool toeplitz_one_row(conv2d_problem const& p) noexcept
 {
-  bool const long_walk =
-    toeplitz_holds_filter(p) && p.stride.height == 1 && toeplitz_walks_far(p);
-  return long_walk ? 14 : 7;
+  constexpr std::int64_t least_width = 256;
+  extent2 const out                  = output_extent(p);
+  return p.input.height == 1 && p.filter.height == 1 && out.height == 1 &&
+         p.stride == extent2{1, 1} && out.width >= least_width &&
+         toeplitz_window_chunks(p, toeplitz_rows_begin::any) <= 2;
 }
 
 /// Filter rows in shared memory, extended by zeros on both sides, in two copies: the second begins
@@ -103,12 +124,21 @@ struct toeplitz_filter_rows {
   int words;  ///< Of each copy.
   int pitch;  ///< From one copy to the next, in words.
 
-  [[nodiscard]] static constexpr toeplitz_filter_rows of(conv2d_problem const& p) noexcept
+  [[nodiscard]] static constexpr toeplitz_filter_rows of(conv2d_problem const& p,
+                                                         toeplitz_rows_begin begin) noexcept
   {
-    int const reach = static_cast<int>((toeplitz_block - 1) * p.stride.width) + toeplitz_lead(p);
+    return of_window(
+      static_cast<int>((toeplitz_block - 1) * p.stride.width) + toeplitz_lead(p, begin),
+      toeplitz_chunks(p, begin));
+  }
+
+  /// @param reach  Elements by which the last output's window begins after the first tap's column.
+  /// @param chunks Matrix products along a row.
+  [[nodiscard]] static constexpr toeplitz_filter_rows of_window(int reach, int chunks) noexcept
+  {
     toeplitz_filter_rows rows{};
     rows.zeros = geometry::round_up(reach, 2);
-    rows.words = (toeplitz_depth * toeplitz_chunks(p) + rows.zeros) / 2;
+    rows.words = (toeplitz_depth * chunks + rows.zeros) / 2;
     rows.pitch = rows.words;
     // A warp reads about eight words of either copy at once: they keep to different banks.
     while (rows.pitch % 32 < 8 || rows.pitch % 32 > 24) { ++rows.pitch; }
@@ -136,13 +166,15 @@ struct toeplitz_layout {
   int output_size;
   toeplitz_filter_rows filter;
   int filter_size;  ///< Of all the tile's filter rows; 0 where registers hold the filter.
+  int raw_size;     ///< Of the filters as they are in memory; the same.
 
   static constexpr int piece = copy_bytes / toeplitz_element_bytes;
 
-  /// @param p    A valid problem in nchw whose tile has fewer than 2^31 elements.
-  /// @param tile Of its outputs.
-  [[nodiscard]] static constexpr toeplitz_layout of(conv2d_problem const& p,
-                                                    toeplitz_tile tile) noexcept
+  /// @param p     A valid problem in nchw whose tile has fewer than 2^31 elements.
+  /// @param tile  Of its outputs.
+  /// @param begin Where rows of x and y begin.
+  [[nodiscard]] static constexpr toeplitz_layout of(conv2d_problem const& p, toeplitz_tile tile,
+                                                    toeplitz_rows_begin begin) noexcept
   {
     extent2 const out = output_extent(p);
     toeplitz_layout g{};
@@ -163,7 +195,7 @@ struct toeplitz_layout {
     g.image_pitch               = beside(g.image_pitch, tile.columns, p.stride.width);
     // Windows begin before the image, and blocks may hang over its end.
     std::int64_t const overhang =
-      std::max<std::int64_t>(p.pad.left + 2, toeplitz_depth * toeplitz_chunks(p)) +
+      std::max<std::int64_t>(p.pad.left + 2, toeplitz_depth * toeplitz_chunks(p, begin)) +
       toeplitz_block * p.stride.width;
     g.slack      = geometry::round_up(static_cast<int>(overhang), piece) + piece;
     g.input_size = geometry::round_up(
@@ -181,17 +213,27 @@ struct toeplitz_layout {
     g.kept_image  = beside(g.kept_image, tile.columns, 1);
     g.output_size = geometry::round_up(tile.images * g.kept_image + 2 * piece, 64);
 
-    g.filter      = toeplitz_filter_rows::of(p);
-    g.filter_size = toeplitz_holds_filter(p)
-                      ? 0
-                      : planes * static_cast<int>(p.filter.height) * 4 * g.filter.pitch;
+    g.filter = toeplitz_filter_rows::of(p, begin);
+    if (!toeplitz_holds_filter(p, begin)) {
+      g.filter_size = planes * static_cast<int>(p.filter.height) * 4 * g.filter.pitch;
+      g.raw_size    = planes * static_cast<int>(p.filter.height * p.filter.width);
+    }
     return g;
   }
 
   /// Dynamic shared memory of a block: a barrier, then the areas.
   [[nodiscard]] constexpr int shared_bytes() const noexcept
   {
-    return 128 + (input_size + output_size + filter_size) * toeplitz_element_bytes;
+    return 128 + (input_size + output_size + filter_size + raw_size) * toeplitz_element_bytes;
+  }
+
+  /// Enough for tensors that begin anywhere: what is planned does not know them.
+  [[nodiscard]] static constexpr int shared_bytes(conv2d_problem const& p,
+                                                  toeplitz_tile tile) noexcept
+  {
+    int const any = of(p, tile, toeplitz_rows_begin::any).shared_bytes();
+    if (toeplitz_begin(p) == toeplitz_rows_begin::any) { return any; }
+    return std::max(any, of(p, tile, toeplitz_rows_begin::even).shared_bytes());
   }
 
  private:

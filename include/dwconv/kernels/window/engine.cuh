@@ -50,8 +50,8 @@ class window_columns_state {
   static constexpr int stride_width  = static_cast<int>(Config::stride.width);
   static constexpr int columns       = Config::columns_per_thread;
   static constexpr int live          = (filter_height + stride_height - 1) / stride_height;
-  static constexpr int reach         = static_cast<int>(
-    window_reach(columns, stride_width, filter_width));  ///< Input columns.
+  static constexpr int reach =
+    static_cast<int>(window_reach(columns, stride_width, filter_width));  ///< Input columns.
 
   __device__ window_columns_state(T const* filter, bool turned, int first_input_column,
                                   int input_width)
@@ -69,10 +69,19 @@ class window_columns_state {
   }
 
  protected:
+  /// Reads what is on the image; elements off it stay zero.
+  __device__ void read(T const* row)
+  {
+#pragma unroll
+    for (int c = 0; c < reach; ++c) { x_[c] = to_sum(keep_bits(row[c], on_image_[c])); }
+  }
+
   sum filter_[filter_height * filter_width];
-  unsigned on_image_[reach];
+  sum x_[reach];
 
  private:
+  unsigned on_image_[reach];
+
   template <int Step>
   __device__ void take_filter(T const* first)
   {
@@ -89,7 +98,7 @@ class window_columns_state {
 /// Each input row is read once and added to the sums of every output row it touches: `live` rows of
 /// sums in registers, oldest first. In every step each row of sums takes the place of the one
 /// before it, which costs nothing: the step's first multiply-add reads one register and writes
-/// another. The oldest is then finished, and given to `retire`.
+/// another. The oldest is then given to `retire`, and finished but for the first steps.
 template <typename Config>
 class sliding_window : public window_columns_state<Config> {
   using base = window_columns_state<Config>;
@@ -104,6 +113,9 @@ class sliding_window : public window_columns_state<Config> {
   using base::reach;
   using base::stride_height;
   using base::stride_width;
+
+  /// Steps before the one that finishes the first row.
+  static constexpr int ramp = live - 1;
 
   /// Loads the filter.
   __device__ sliding_window(T const* filter, bool turned, int first_input_column, int input_width)
@@ -126,8 +138,7 @@ class sliding_window : public window_columns_state<Config> {
   /// @param until   Step to stop before.
   /// @param retire  Given each row of sums that is finished.
   template <typename Retire>
-  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until,
-                       Retire& retire)
+  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until, Retire& retire)
   {
     // Only steps with a row on the image read and multiply.
     int const first = min(until, step_ + (row < 0 ? -row / stride_height : 0));
@@ -140,10 +151,13 @@ class sliding_window : public window_columns_state<Config> {
     while (step_ < last) {
 #pragma unroll
       for (int j = 0; j < stride_height; ++j) {
-        // A step may have rows above or below the image: another is read for it, as zeros.
-        bool const here = stride_height == 1 || (row + j >= 0 && row + j < row_end);
-        accumulate(staged, j, stride_height == 1 ? ~0u : opaque(here ? ~0u : 0u));
-        staged += here && (stride_height == 1 || row + j + 1 < row_end) ? pitch : 0;
+        // A step may have rows above or below the image.
+        if (stride_height == 1 || (row + j >= 0 && row + j < row_end)) {
+          accumulate(staged, j);
+          staged += pitch;
+        } else if (j == 0) {
+          shift();
+        }
       }
       row += stride_height;
       advance(retire);
@@ -154,14 +168,9 @@ class sliding_window : public window_columns_state<Config> {
 
  private:
   /// Adds one input row, the `j`-th of its step, to every row of sums it touches.
-  __device__ void accumulate(T const* row, int j, unsigned on_image)
+  __device__ void accumulate(T const* row, int j)
   {
-    sum x[reach];
-#pragma unroll
-    for (int c = 0; c < reach; ++c) {
-      x[c] = to_sum(
-        keep_bits(row[c], stride_height == 1 ? on_image_[c] : on_image_[c] & on_image));
-    }
+    base::read(row);
 #pragma unroll
     for (int s = 0; s < live; ++s) {
       int const kh = (live - 1 - s) * stride_height + j;
@@ -170,18 +179,18 @@ class sliding_window : public window_columns_state<Config> {
       for (int t = 0; t < filter_width; ++t) {
 #pragma unroll
         for (int v = 0; v < columns; ++v) {
-          sum const before =
-            j > 0 || t > 0 ? sums_[s][v] : (s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0));
+          sum const before = j > 0 || t > 0
+                               ? sums_[s][v]
+                               : (s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0));
           sums_[s][v] =
-            multiply_add(x[v * stride_width + t], filter_[kh * filter_width + t], before);
+            multiply_add(x_[v * stride_width + t], filter_[kh * filter_width + t], before);
         }
       }
     }
   }
 
-  /// A step without a row of x.
-  template <typename Retire>
-  __device__ void idle(Retire& retire)
+  /// Each row of sums takes the place of the one before it.
+  __device__ void shift()
   {
 #pragma unroll
     for (int s = 0; s < live; ++s) {
@@ -190,18 +199,25 @@ class sliding_window : public window_columns_state<Config> {
         sums_[s][v] = s + 1 < live ? sums_[s + 1 < live ? s + 1 : s][v] : sum(0);
       }
     }
+  }
+
+  /// A step without a row of x.
+  template <typename Retire>
+  __device__ void idle(Retire& retire)
+  {
+    shift();
     advance(retire);
   }
 
   template <typename Retire>
   __device__ void advance(Retire& retire)
   {
-    if (step_ >= live - 1) { retire(sums_[0]); }
+    retire(sums_[0], step_ >= ramp);
     ++step_;
   }
 
   using base::filter_;
-  using base::on_image_;
+  using base::x_;
   sum sums_[live][columns];
   int step_ = 0;
 };
@@ -225,11 +241,11 @@ class register_tile : public window_columns_state<Config> {
   using base::stride_height;
   using base::stride_width;
   static constexpr int rows = Config::rows_per_thread;
+  static constexpr int ramp = 0;
 
   /// As `sliding_window::walk`, for a piece in one chunk.
   template <typename Retire>
-  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until,
-                       Retire& retire)
+  __device__ void walk(T const* staged, int pitch, int row, int row_end, int until, Retire& retire)
   {
     sum sums[rows][columns];
 #pragma unroll
@@ -243,18 +259,14 @@ class register_tile : public window_columns_state<Config> {
       if (row + u >= 0 && row + u < row_end) { accumulate(staged + (row + u) * pitch, u, sums); }
     }
 #pragma unroll
-    for (int i = 0; i < rows; ++i) {
-      if (i + live - 1 < until) { retire(sums[i]); }
-    }
+    for (int i = 0; i < rows; ++i) { retire(sums[i], i + live - 1 < until); }
   }
 
  private:
   /// Adds input row `u` of the piece to every row of sums it touches.
   __device__ void accumulate(T const* row, int u, sum (&sums)[rows][columns])
   {
-    sum x[reach];
-#pragma unroll
-    for (int c = 0; c < reach; ++c) { x[c] = to_sum(keep_bits(row[c], on_image_[c])); }
+    base::read(row);
 #pragma unroll
     for (int i = 0; i < rows; ++i) {
       int const kh = u - i * stride_height;
@@ -263,20 +275,20 @@ class register_tile : public window_columns_state<Config> {
       for (int t = 0; t < filter_width; ++t) {
 #pragma unroll
         for (int v = 0; v < columns; ++v) {
-          sums[i][v] = multiply_add(x[v * stride_width + t],
-                                    filter_[kh * filter_width + t], sums[i][v]);
+          sums[i][v] =
+            multiply_add(x_[v * stride_width + t], filter_[kh * filter_width + t], sums[i][v]);
         }
       }
     }
   }
 
   using base::filter_;
-  using base::on_image_;
+  using base::x_;
 };
 
 /// How a compiled kernel walks.
 template <typename Config>
-using window_engine = std::conditional_t<Config::rows_per_thread == 0, sliding_window<Config>,
-                                         register_tile<Config>>;
+using window_engine =
+  std::conditional_t<Config::rows_per_thread == 0, sliding_window<Config>, register_tile<Config>>;
 
 DWCONV_ABI_NAMESPACE_END

@@ -41,15 +41,15 @@ __global__ void __launch_bounds__(
   window_forward_kernel(window_params<typename Config::element_type> const p,
                         Epilogue const epilogue)
 {
-  using T      = typename Config::element_type;
-  using engine = window_engine<Config>;
+  using T           = typename Config::element_type;
+  using engine      = window_engine<Config>;
+  using retire_type = window_retire<Config, Epilogue>;
   // What moves the tile is settled here, not on the host: one host program serves several
   // architectures.
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
   using load          = std::conditional_t<how == mover::bulk, bulk_tile_load<T>,
                                   shared_out_tile_load<T, how == mover::async>>;
-  using store =
-    std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
+  using store = std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
 
   tile_geometry const& g = p.geometry;
   tile_frame const& f    = p.frame;
@@ -57,9 +57,9 @@ __global__ void __launch_bounds__(
   auto const source      = input_runs(p.x, g, f, tile);
   auto const target      = output_runs(p.y, g, f, tile);
 
-  auto* const barriers   = dynamic_shared_memory<transaction_barrier>();
-  T* const input_area    = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
-  T* const output_area   = input_area - g.input_slack + g.stages * g.input_size;
+  auto* const barriers = dynamic_shared_memory<transaction_barrier>();
+  T* const input_area  = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
+  T* const output_area = input_area - g.input_slack + g.stages * g.input_size;
   static_assert(tile_stages == 2);
   auto const input_stage  = [&](int chunk) { return input_area + (chunk & 1) * g.input_size; };
   auto const output_stage = [&](int chunk) { return output_area + (chunk & 1) * g.output_size; };
@@ -87,29 +87,29 @@ __global__ void __launch_bounds__(
   plane_place const staged{source, g.whole_planes, input_plane, g.input_plane};
   plane_place const kept{target, g.whole_planes, piece.plane, g.output_plane};
   // What the loop over chunks needs of all this, kept in registers.
-  int const steps        = opaque(piece.rows > 0 ? piece.rows + engine::live - 1 : 0);
-  int const row_end      = opaque(tile.bottom(f));
-  int const staged_from  = opaque(staged.offset() + input_column - tile.input_column);
-  int const kept_from    = opaque(kept.offset() + piece.row * g.output_pitch + piece.column);
+  int const steps       = opaque(piece.rows > 0 ? piece.rows + engine::live - 1 : 0);
+  int const row_end     = opaque(tile.bottom(f));
+  int const staged_from = opaque(staged.offset() + input_column - tile.input_column);
+  int const kept_from   = opaque(kept.offset() + piece.row * g.output_pitch + piece.column);
   unsigned const staged_alignment = opaque(staged.alignment());
   unsigned const kept_alignment   = opaque(kept.alignment());
-  int input_row = opaque(row * engine::stride_height - f.pad_top);
+  int input_row                   = opaque(row * engine::stride_height - f.pad_top);
 
   // The filter is on its way while the first chunk lands.
   engine window{p.filter + static_cast<std::int64_t>(channel) *
                              (engine::filter_height * engine::filter_width),
                 p.turned, input_column, f.input_width};
-  window_retire<Config, Epilogue> retire{
-    nullptr,
-    g.output_pitch,
-    piece.columns,
-    output_coordinate{image, channel, row, column,
-                      (static_cast<std::int64_t>(output_plane) * f.output_height + row) *
-                          f.output_width +
-                        column},
-    f.output_width,
-    1,
-    epilogue};
+  retire_type retire{nullptr,
+                     g.output_pitch,
+                     retire_type::columns_wanted(max(piece.columns, 0)),
+                     output_coordinate{image, channel, row - engine::ramp, column,
+                                       (static_cast<std::int64_t>(output_plane) * f.output_height +
+                                        row - engine::ramp) *
+                                           f.output_width +
+                                         column},
+                     f.output_width,
+                     1,
+                     epilogue};
   block_sync();  // nobody waits on a barrier that is not set up
 
 #pragma unroll 1
@@ -117,7 +117,9 @@ __global__ void __launch_bounds__(
     tile_chunk const chunk = tile.chunk(g, f, k);
     staging.wait(k);
     if (steps > 0) {
-      retire.kept = output_stage(k) + kept_from + kept.past(kept_alignment, chunk.output_row);
+      int const pending = max(engine::ramp - chunk.first_step, 0);  // rows not finished yet
+      retire.kept = output_stage(k) + kept_from + kept.past(kept_alignment, chunk.output_row) -
+                    pending * g.output_pitch;
       window.walk(input_stage(k) + staged_from + staged.past(staged_alignment, chunk.input_row) +
                     (max(input_row, 0) - chunk.input_row) * g.input_pitch,
                   g.input_pitch, input_row, row_end, min(chunk.end_step, steps), retire);

@@ -21,7 +21,7 @@ struct window_params {
   tile_geometry geometry;
   tile_frame frame;
   int rows_per_thread;
-  bool turned;  ///< The filter, by 180 degrees.
+  bool turned;                        ///< The filter, by 180 degrees.
   fast_divisor<std::int32_t> across;  ///< Threads along a row.
   fast_divisor<std::int32_t> down;    ///< Threads down a plane.
   fast_divisor<std::int32_t> output_channels;
@@ -37,10 +37,10 @@ struct window_params {
       frame{p},
       rows_per_thread{policy.rows_per_thread},
       turned{turned_},
-      across{static_cast<std::int32_t>(
-        geometry::divide_up(policy.tile.columns, policy.piece.columns))},
-      down{static_cast<std::int32_t>(
-        geometry::divide_up(policy.tile.rows, policy.rows_per_thread))},
+      across{
+        static_cast<std::int32_t>(geometry::divide_up(policy.tile.columns, policy.piece.columns))},
+      down{
+        static_cast<std::int32_t>(geometry::divide_up(policy.tile.rows, policy.rows_per_thread))},
       output_channels{static_cast<std::int32_t>(p.output_channels())}
   {}
 };

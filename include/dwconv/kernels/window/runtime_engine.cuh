@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <climits>
 #include <cstdint>
 
 #include <dwconv/device/convert.cuh>
@@ -11,26 +10,22 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// As `window_piece`; of a dilated filter the rows of a piece are some rows apart, and pieces that
-/// begin in rows beside each other fill the gaps.
+/// As `window_piece`; of a dilated filter the rows of a piece are some rows apart, and its columns
+/// some columns, and pieces that begin beside each other fill the gaps.
 template <typename Params>
 [[nodiscard]] __device__ window_piece runtime_window_piece(Params const& p,
-                                                           tile_position const& tile, int thread,
-                                                           int columns_per_thread)
+                                                           tile_position const& tile, int thread)
 {
-  int const line    = p.across.quotient(thread);
-  int const plane   = p.down.quotient(line);
-  int const down    = line - plane * p.down.divisor();
-  int const segment = p.residues.quotient(down);
+  auto const at = thread_place<Params>::of(p, thread);
   window_piece piece;
-  piece.column = (thread - line * p.across.divisor()) * columns_per_thread;
-  piece.row =
-    segment * p.rows_per_thread * p.phases.divisor() + down - segment * p.residues.divisor();
+  piece.row      = at.row;
+  piece.column   = at.column;
   int const left = tile.rows - piece.row;
   piece.rows =
-    plane < tile.planes && left > 0 ? min(p.rows_per_thread, p.phases.quotient_up(left)) : 0;
-  piece.columns = min(columns_per_thread, tile.columns - piece.column);
-  piece.plane   = min(plane, tile.planes - 1);
+    at.plane < tile.planes && left > 0 ? min(p.rows_per_thread, p.phases.quotient_up(left)) : 0;
+  int const beside = tile.columns - piece.column;
+  piece.columns = beside > 0 ? min(p.columns_per_thread, p.column_phases.quotient_up(beside)) : 0;
+  piece.plane   = min(at.plane, tile.planes - 1);
   if (piece.columns <= 0) { piece.rows = 0; }
   return piece;
 }
@@ -48,10 +43,15 @@ __device__ void stage_runtime_filters(runtime_window_params<T> const& p, tile_po
     int const kh      = p.taps_across.quotient(tap);
     int const kw      = tap - kh * p.taps_across.divisor();
     int const r       = p.stride_height.quotient(kh);
+    int const of_all  = p.lattices.quotient(kw);  // on its lattice
+    int const lattice = kw - of_all * p.lattices.divisor();
+    int const part    = p.run_taps.quotient(of_all);
+    int const run     = part * p.lattices.divisor() + lattice;
     int const image   = p.output_channels.quotient(tile.plane + plane);
     int const channel = tile.plane + plane - image * p.output_channels.divisor();
     area[plane * p.staged.plane_pitch + (kh - r * p.stride_height.divisor()) * p.staged.row_pitch +
-         p.staged.lead + kw * p.staged.rows + r] =
+         run * p.staged.run_pitch + (of_all - part * p.run_taps.divisor()) * p.staged.tap_pitch +
+         r] =
       to_sum(
         load_read_only(p.filter + static_cast<std::int64_t>(channel) * p.taps.divisor() +
                        (p.turned ? p.taps.divisor() - 1 - tap : tap)));
@@ -61,43 +61,64 @@ __device__ void stage_runtime_filters(runtime_window_params<T> const& p, tile_po
 /// Slides a window down the staged rows of one plane as `sliding_window` does, for a filter that is
 /// known at run time only and read from shared memory.
 ///
-/// Sums are kept newest first, and their number is one of a few that there is code for: rows past
-/// the filter's last hold outputs that were finished before, so that nothing asks whether a row
-/// exists. Taps of an output are added row by row, in each from left to right.
+/// Sums are kept newest first, and there is code for each number of rows of them. Of a row's taps a
+/// run is taken at a time: the elements of x that its taps meet are read first, those past the last
+/// tap not at all or to no end, and each tap's multiply-adds are stepped over where the run has
+/// fewer taps. At stride 1, and where the stride divides the dilation, the taps of an output are
+/// added row by row, in each from left to right; else lattice by lattice in each row.
 template <typename Config>
 class runtime_window {
  public:
   using T   = typename Config::element_type;
   using sum = sum_of<T>;
 
-  static constexpr int columns   = Config::columns_per_thread;
-  static constexpr int most_live = Config::live;
-  static constexpr bool near     = Config::stride_width == 1;
-  static constexpr bool in_fours = near && most_live <= runtime_window_most_fours;
+  static constexpr int columns    = Config::columns_per_thread;
+  static constexpr int least_live = Config::size.least_live;
+  static constexpr int most_live  = Config::size.live;
+  static constexpr int most_taps  = Config::size.taps;
+  /// Filters of fewer taps have another kernel.
+  static constexpr int least_taps = most_taps > 8 ? most_taps / 2 + 1 : 1;
+  static constexpr int reach      = columns + most_taps - 1;
+  static constexpr int remembered = 64 / reach;  ///< Lattices whose elements are known to be on it.
 
-  /// @param p      What the kernel is told.
-  /// @param filter The plane's, staged.
-  /// @param row    Input row that the walk begins with; may lie above the image, whose rows, as far
-  /// as the tile takes them, end before `row_end`.
+  /// @param p       What the kernel is told.
+  /// @param filter  The plane's, staged.
+  /// @param row     Input row that the walk begins with; may lie above the image, whose rows, as
+  /// far as the tile takes them, end before `row_end`.
   /// @param row_end See `row`.
-  /// @param column Input column under the first output's first tap,
-  /// @param last   and under the last output's last.
+  /// @param column  Input column under the first output's first tap.
   __device__ runtime_window(runtime_window_params<T> const& p, sum const* filter, int row,
-                            int row_end, int column, int last)
-    : p_{p}, filter_{filter}, row_end_{row_end}, row_{row}
+                            int row_end, int column)
+    : p_{p},
+      filter_{filter},
+      row_end_{row_end},
+      row_{row},
+      column_{column},
+      distance_{opaque(p.row.distance)},
+      taps_{opaque(p.row.run_taps)},
+      advance_{opaque(p.advance.divisor() * p.geometry.input_pitch)}
   {
     // Steps with a row on the image: only they read and multiply.
-    int const behind  = row + p.step_rows - 1;
-    first_            = behind < 0 ? p.advance.quotient_up(-behind) : 0;
-    last_             = row_end > row ? p.advance.quotient_up(row_end - row) : 0;
-    bool const inside = column >= 0 && last < p.frame.input_width;
-    column_           = inside ? 0 : column;
-    width_            = inside ? INT_MAX / 2 : p.frame.input_width;
+    int const behind = row + p.step_rows - 1;
+    first_           = behind < 0 ? p.advance.quotient_up(-behind) : 0;
+    last_            = row_end > row ? p.advance.quotient_up(row_end - row) : 0;
+    on_image_        = elements_on_image(column);
+#pragma unroll 1
+    for (int lattice = 1; lattice < min(p.row.lattices, remembered); ++lattice) {
+      on_image_ |= std::uint64_t{elements_on_image(column + lattice * p.row.lattice_apart)}
+                   << reach * lattice;
+    }
 #pragma unroll
     for (int r = 0; r < most_live; ++r) {
 #pragma unroll
       for (int v = 0; v < columns; ++v) { sums_[r][v] = sum(0); }
     }
+  }
+
+  /// The next step of the walk.
+  [[nodiscard]] __device__ int step() const
+  {
+    return step_;
   }
 
   /// Walks from where it is to step `until`.
@@ -109,21 +130,17 @@ class runtime_window {
   template <typename Retire>
   __device__ void walk(T const* staged, int row, int until, Retire& retire)
   {
-    walk_rows<fewest>(staged, row, until, retire);
+    walk_rows<least_live>(staged, row, until, retire);
   }
 
  private:
-  /// From one of the numbers of rows that there is code for to the next.
-  static constexpr int apart  = runtime_window_rows(most_live, 1);
-  static constexpr int fewest = (most_live > 4 ? most_live / 2 : 0) + apart;
-
-  /// With the rows of sums that the filter needs, at least Rows.
+  /// With as many rows of sums as the filter needs, at least Rows.
   template <int Rows, typename Retire>
   __device__ void walk_rows(T const* staged, int row, int until, Retire& retire)
   {
     if constexpr (Rows < most_live) {
-      if (p_.staged.rows != Rows) {
-        walk_rows<Rows + apart>(staged, row, until, retire);
+      if (p_.live != Rows) {
+        walk_rows<Rows + 1>(staged, row, until, retire);
         return;
       }
     }
@@ -134,14 +151,39 @@ class runtime_window {
     if (step_ < last) {
       int const pitch = p_.geometry.input_pitch;
       T const* at     = staged + (row_ - row) * pitch;
+      if (p_.step_rows == 1 && p_.row.runs == 1) {
+        walk_taps<Rows, least_taps>(at, last, retire);
+      } else {
 #pragma unroll 1
-      do {
-        take<Rows>(at, pitch, retire);
-        at += p_.advance.divisor() * pitch;
-      } while (step_ < last);
+        do {
+          take<Rows>(at, pitch, retire);
+          at += advance_;
+        } while (step_ < last);
+      }
     }
 #pragma unroll 1
     while (step_ < until) { idle<Rows>(retire); }
+  }
+
+  /// The steps with a row of x on the image, where a step is one row and a row one run, with as
+  /// many taps as the filter has, at least Taps.
+  template <int Rows, int Taps, typename Retire>
+  __device__ void walk_taps(T const* at, int last, Retire& retire)
+  {
+    if constexpr (Taps < most_taps) {
+      if (taps_ != Taps) {
+        walk_taps<Rows, Taps + 1>(at, last, retire);
+        return;
+      }
+    }
+    auto const on_image = opaque(static_cast<unsigned>(on_image_));
+#pragma unroll 1
+    do {
+      add_run<Rows, Taps>(at, filter_, Taps, on_image, true);
+      give<Rows>(retire);
+      advance();
+      at += advance_;
+    } while (step_ < last);
   }
 
   /// A step with a row of x on the image.
@@ -149,14 +191,17 @@ class runtime_window {
   __device__ void take(T const* row, int pitch, Retire& retire)
   {
     sum const* filter = filter_;
+    bool first        = true;
+#pragma unroll 1
     for (int j = 0;;) {
       if (p_.step_rows == 1 || (row_ + j >= 0 && row_ + j < row_end_)) {
-        add_row<Rows>(row, filter, j == 0);
-      } else if (j == 0) {
+        add_row<Rows>(row, filter, first);
+      } else if (first) {
         shift<Rows>();
       }
       if (j == p_.last_row) { give<Rows>(retire); }
       if (++j >= p_.step_rows) { break; }
+      first = false;
       row += pitch;
       filter += p_.staged.row_pitch;
     }
@@ -194,108 +239,119 @@ class runtime_window {
   template <int Rows, typename Retire>
   __device__ void give(Retire& retire)
   {
-    if (step_ < p_.live - 1) { return; }
-    if constexpr (apart == 1) {
-      retire(sums_[Rows - 1]);
-    } else {
-      sum oldest[columns];
-#pragma unroll
-      for (int v = 0; v < columns; ++v) { oldest[v] = sums_[Rows - 1][v]; }
-#pragma unroll
-      for (int r = Rows - apart; r < Rows - 1; ++r) {
-        if (p_.live - 1 == r) {
-#pragma unroll
-          for (int v = 0; v < columns; ++v) { oldest[v] = sums_[r][v]; }
-        }
-      }
-      retire(oldest);
-    }
+    if (step_ >= Rows - 1) { retire(sums_[Rows - 1]); }
   }
 
-  /// Adds one row of x to every row of sums. With the first tap of a step each row of sums takes
-  /// the place of the one before it.
+  /// A bit for each element of a run that begins in this column of x, the first lowest.
+  [[nodiscard]] __device__ unsigned elements_on_image(int column) const
+  {
+    static_assert(reach < 32);
+    int const left  = p_.frame.input_width - column;
+    int const begin = column < 0 ? min(p_.distance.quotient_up(-column), 31) : 0;
+    int const end   = left > 0 ? min(p_.distance.quotient_up(left), 31) : 0;
+    return end > begin ? ((1u << end) - (1u << begin)) & ((1u << reach) - 1) : 0u;
+  }
+
+  /// Adds one row of x to every row of sums, run by run.
   template <int Rows>
   __device__ void add_row(T const* row, sum const* filter, bool first_of_step)
   {
-    filter += p_.staged.lead;
-    int column = column_;
-    int single = p_.staged.single;
-    sum x[columns];
-    read<columns>(row, column, x);
-    if (first_of_step) {
-      add_taps<Rows, 1, true>(x, filter);
-    } else {
-      add_taps<Rows, 1, false>(x, filter);
-    }
+    T const* at   = row;
+    auto on_image = static_cast<unsigned>(on_image_);
+    int taps      = taps_;
+    int lattice   = 0;
+    int begin     = 0;  // taps of the lattice in runs before
 #pragma unroll 1
-    while (--single > 0) {
-      row += p_.dilation_width;
-      column += p_.dilation_width;
-      filter += Rows;
-      read<columns>(row, column, x);
-      add_taps<Rows, 1, false>(x, filter);
-    }
-    if constexpr (in_fours) {
-      row += 1;
-      column += 1;
-      filter += Rows;
-#pragma unroll 1
-      for (int t = p_.staged.single; t < p_.filter_width; t += 4) {
-        sum run[columns + 3];
-        read<columns + 3>(row, column, run);
-        add_taps<Rows, 4, false>(run, filter);
-        row += 4;
-        column += 4;
-        filter += 4 * Rows;
+    for (int left = p_.row.runs;;) {
+      if (taps > 0) { add_run<Rows, 0>(at, filter, taps, on_image, first_of_step); }
+      if (--left == 0) { break; }
+      first_of_step = false;
+      filter += p_.staged.run_pitch;
+      if (++lattice == p_.row.lattices) {
+        lattice = 0;
+        begin += p_.row.run_taps;
       }
+      int const of_lattice = p_.row.lattice_taps - (lattice < p_.row.full_lattices ? 0 : 1);
+      int const offset     = lattice * p_.row.lattice_apart + begin * p_.row.distance;
+      taps                 = min(p_.row.run_taps, of_lattice - begin);
+      at                   = row + offset;
+      on_image             = begin == 0 && lattice < remembered
+                               ? static_cast<unsigned>(on_image_ >> reach * lattice)
+                               : elements_on_image(column_ + offset);
     }
   }
 
-  /// Reads what is under a tap, or under some neighbouring ones; zeros off the image.
-  template <int Count>
-  __device__ void read(T const* row, int column, sum (&x)[Count])
-  {
-    int const step = near ? 1 : p_.stride_width;
-    if (column >= 0 && column < width_ - (Count - 1) * step) {
-#pragma unroll
-      for (int v = 0; v < Count; ++v) { x[v] = to_sum(row[v * step]); }
-    } else {
-#pragma unroll
-      for (int v = 0; v < Count; ++v) {
-        int const here = column + v * step;
-        x[v]           = here >= 0 && here < width_ ? to_sum(row[v * step]) : sum(0);
-      }
-    }
-  }
+  /// What is read of the filter at once.
+  static constexpr int at_once = 16 / static_cast<int>(sizeof(sum));
+  struct alignas(16) pack {
+    sum taps[at_once];
+  };
 
-  /// `Taps` neighbouring taps of the row for every row of sums.
-  template <int Rows, int Taps, bool Shift, int Count>
-  __device__ void add_taps(sum const (&x)[Count], sum const* filter)
+  /// A run of taps for every row of sums. With the first tap of a step each row of sums takes the
+  /// place of the one before it. Where Taps is not zero, it is how many there are, and the first of
+  /// a step among them.
+  template <int Rows, int Taps>
+  __device__ void add_run(T const* at, sum const* filter, int taps, unsigned on_image, bool first)
   {
-    // What is read at once: 16 bytes if the taps keep to such a distance.
-    constexpr int most    = 16 / static_cast<int>(sizeof(sum));
-    constexpr int all     = Rows * Taps;
-    constexpr int at_once = all % most == 0 ? most : all % 2 == 0 ? 2 : 1;
-    struct alignas(at_once * sizeof(sum)) pack {
-      sum taps[at_once];
+    // Elements are read by so many taps at a time: a test for each costs more than to read on.
+    constexpr int read_taps = Taps > 0 ? 1 : most_taps > 8 ? 3 : 2;
+    // Of one row of sums all taps are held; of several those of this column and, if registers
+    // allow, the next.
+    constexpr int ahead = sizeof(sum) == 8 && Rows > 5 ? 0 : 1;
+    constexpr int held  = Rows == 1 ? (most_taps + at_once - 1) / at_once : ahead + 1;
+    constexpr int packs = Rows == 1 ? 1 : (Rows + at_once - 1) / at_once;
+    pack f[held][packs];
+    sum x[reach];
+    auto const read = [&](int c) {
+      T const value = at[c * distance_];
+      x[c]          = (on_image >> c & 1u) != 0 ? to_sum(value) : sum(0);
     };
-    // From the oldest row on, which makes place for the next.
+    auto const read_filter = [&](int t) {
 #pragma unroll
-    for (int i = all / at_once - 1; i >= 0; --i) {
-      int const from   = Taps > 1 ? all / at_once - 1 - i : i;
-      pack const taken = reinterpret_cast<pack const*>(filter)[from];
+      for (int i = 0; i < packs; ++i) {
+        f[t % held][i] =
+          reinterpret_cast<pack const*>(filter)[t * (runtime_window_tap_pitch(Rows) / at_once) + i];
+      }
+    };
+    if constexpr (Rows > 1) { read_filter(0); }
 #pragma unroll
-      for (int k = 0; k < at_once; ++k) {
-        int const tap = from * at_once + (Taps > 1 ? k : at_once - 1 - k);
-        int const t = tap / Rows, r = tap % Rows;
-        sum const f = taken.taps[tap % at_once];
+    for (int c = 0; c < columns; ++c) { read(c); }
+#pragma unroll
+    for (int t = 1; t < most_taps; t += read_taps) {
+      if (t >= taps) { break; }
+#pragma unroll
+      for (int u = t; u < t + read_taps && u < most_taps; ++u) { read(columns - 1 + u); }
+    }
+    if constexpr (Rows == 1) {
+#pragma unroll
+      for (int i = 0; i < held; ++i) {
+        if (i * at_once >= taps) { break; }
+        f[i][0] = reinterpret_cast<pack const*>(filter)[i];
+      }
+    }
+    auto const add = [&]<bool Shift>(int t) {
+#pragma unroll
+      for (int r = Rows - 1; r >= 0; --r) {
+        sum const w = Rows == 1 ? f[t / at_once][0].taps[t % at_once]
+                                : f[t % held][r / at_once].taps[r % at_once];
 #pragma unroll
         for (int v = 0; v < columns; ++v) {
-          sum const before =
-            !Shift ? sums_[r][v] : r > 0 ? sums_[r > 0 ? r - 1 : r][v] : sum(0);
-          sums_[r][v] = multiply_add(x[v + t], f, before);
+          sum const before = !Shift ? sums_[r][v] : r > 0 ? sums_[r > 0 ? r - 1 : r][v] : sum(0);
+          sums_[r][v]      = multiply_add(x[v + t], w, before);
         }
       }
+    };
+    if (Rows > 1 && ahead == 1 && (Taps > 0 ? Taps : most_taps) > 1) { read_filter(1); }
+    if (Taps > 0 || first) {
+      add.template operator()<true>(0);
+    } else {
+      add.template operator()<false>(0);
+    }
+#pragma unroll
+    for (int t = 1; t < most_taps; ++t) {
+      if (t >= taps) { break; }
+      if (Rows > 1 && t + ahead < (Taps > 0 ? Taps : most_taps)) { read_filter(t + ahead); }
+      add.template operator()<false>(t);
     }
   }
 
@@ -303,10 +359,13 @@ class runtime_window {
   sum const* filter_;
   int row_end_;
   int row_;  ///< Of x, that the next step begins with.
+  int column_;
+  int distance_;
+  int taps_;
+  int advance_;  ///< Elements of the staged area from a step to the next.
   int first_;
   int last_;
-  int column_;  ///< Of x, under the first output's first tap, among
-  int width_;   ///< this many; none is off the image where all are on it.
+  std::uint64_t on_image_;  ///< Elements of each lattice's first run, as far as it has room.
   int step_ = 0;
   sum sums_[most_live][columns];
 };

@@ -102,6 +102,12 @@ inline void mma_m16n8k16(mma_sums& sums, mma_left const& left, mma_right const& 
   sums = value_in<mma_operands>(slots[dwconv_emulation::linear_thread % 32]).sums;
 }
 
+template <half_element T>
+inline void mma_m16n8k8(mma_sums& sums, mma_left const& left, mma_right const& right)
+{
+  mma_m16n8k16<T>(sums, {{left.r[0], left.r[1], 0, 0}}, {{right.r[0], 0}});
+}
+
 /// Lanes hand in row addresses and take out registers.
 template <int Count, bool Transposed>
 inline void gather_matrices(dwconv_emulation::warp_slot* lanes)

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include <dwconv/device/architecture.cuh>
+#include <dwconv/device/shared_memory.cuh>
+#include <dwconv/epilogue/stage.cuh>
+#include <dwconv/kernels/window/engine.cuh>
+#include <dwconv/kernels/window/retire.cuh>
+#include <dwconv/kernels/window/spread_engine.cuh>
+#include <dwconv/problem/static_shape.hpp>
+#include <dwconv/staging/tile_load.cuh>
+#include <dwconv/staging/tile_store.cuh>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// One compiled kernel that spreads dy over dx.
+///
+/// @tparam Groups     Of columns, that a thread has.
+/// @tparam Multiplied Each plane of dx sums over several of dy.
+template <element T, static_taps Taps, static_stride Stride, int Groups, bool Multiplied,
+          mover Mover = mover::newest>
+struct spread_config {
+  using element_type                      = T;
+  static constexpr extent2 taps           = Taps::extent;
+  static constexpr extent2 stride         = Stride::extent;
+  static constexpr mover how              = Mover;
+  static constexpr bool multiplied        = Multiplied;
+  static constexpr int groups_per_thread  = Groups;
+  static constexpr int columns_per_thread = Groups * static_cast<int>(Stride::extent.width);
+  static constexpr int blocks = spread_blocks(Taps::extent, Stride::extent, Groups, sizeof(T));
+};
+
+/// Which of `columns` columns from `first` on lie in [0, width), the first lowest.
+template <int Columns>
+[[nodiscard]] __device__ unsigned columns_inside(int first, int width)
+{
+  static_assert(Columns < 32);
+  int const begin = min(max(-first, 0), Columns);
+  int const end   = min(max(width - first, 0), Columns);
+  return ((1u << end) - 1u) & ~((1u << begin) - 1u);
+}
+
+/// A tile of dx a block, staged and stored as `window_forward_kernel` does.
+template <typename Config>
+__global__ void __launch_bounds__(window_threads, Config::blocks)
+  window_backward_data_kernel(spread_params<typename Config::element_type> const p)
+{
+  using T             = typename Config::element_type;
+  using engine        = spread_window<Config>;
+  using retire_type   = window_retire<Config, epilogue::identity>;
+  constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
+  using load          = std::conditional_t<how == mover::bulk, bulk_tile_load<T>,
+                                  shared_out_tile_load<T, how == mover::async>>;
+  using store = std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
+
+  tile_geometry const& g = p.geometry;
+  tile_frame const& f    = p.frame;
+  auto const tile        = tile_position::of(g, f, static_cast<std::int32_t>(blockIdx.x));
+  auto const dy_plane    = static_cast<std::int64_t>(f.input_height) * f.input_width;
+  auto const dx_plane    = static_cast<std::int64_t>(p.height) * f.output_width;
+  auto const source      = staging::runs_of<T const>(
+    p.dy + tile.plane * f.multiplier * dy_plane, dy_plane, tile.planes * f.multiplier,
+    f.input_width, f.input_width, g.whole_planes, true, g.input_plane, g.input_pitch);
+  auto const target =
+    staging::runs_of<T>(p.dx + tile.plane * dx_plane, dx_plane, tile.planes, f.output_width,
+                        f.output_width, g.whole_planes, true, g.output_plane, g.output_pitch);
+
+  auto* const barriers = dynamic_shared_memory<transaction_barrier>();
+  T* const input_area  = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
+  T* const output_area = input_area - g.input_slack + g.stages * g.input_size;
+  static_assert(tile_stages == 2);
+  auto const input_stage  = [&](int chunk) { return input_area + (chunk & 1) * g.input_size; };
+  auto const output_stage = [&](int chunk) { return output_area + (chunk & 1) * g.output_size; };
+
+  load staging{barriers, source, {p.dy, p.dy_end}};
+  auto const start = [&](int k) {
+    if (k < g.chunks) {
+      tile_chunk const chunk = tile.chunk(g, f, k);
+      staging.start(k, chunk.input_row, chunk.input_rows, input_stage(k));
+    } else {
+      staging.skip();
+    }
+  };
+#pragma unroll 1
+  for (int k = 0; k < tile_stages; ++k) { start(k); }
+
+  tile_position groups = tile;
+  groups.columns       = p.groups;
+  auto const piece =
+    window_piece::of(p, groups, static_cast<int>(threadIdx.x), Config::groups_per_thread);
+  int const plane   = tile.plane + piece.plane;
+  int const channel = plane - p.channels.quotient(plane) * p.channels.divisor();
+  int const left    = piece.column * engine::stride_width - p.pad_left;  // column of dx
+  int const from    = piece.column - engine::ramp_across;                // and of dy
+  plane_place const staged{source, g.whole_planes, piece.plane * f.multiplier, g.input_plane};
+  plane_place const kept{target, g.whole_planes, piece.plane, g.output_plane};
+  int const steps = opaque(piece.rows > 0 ? piece.rows + engine::ramp : 0);
+  int const row   = tile.row + piece.row - engine::ramp;  // of dy
+
+  engine window{p.filter + static_cast<std::int64_t>(channel) * f.multiplier *
+                             (engine::filter_height * engine::filter_width),
+                f.multiplier, from, f.input_width};
+  epilogue::identity const none;
+  retire_type retire{
+    nullptr, g.output_pitch, columns_inside<engine::columns>(left, f.output_width), {}, 0, 1, none};
+  block_sync();  // nobody waits on a barrier that is not set up
+
+#pragma unroll 1
+  for (int k = 0; k < g.chunks; ++k) {
+    tile_chunk const chunk = tile.chunk(g, f, k);
+    // Rows of dx, of which the first and the last group may lack some.
+    auto const row_of = [&](int group) {
+      return min(max(group * engine::stride_height - p.pad_top, 0), p.height);
+    };
+    int const output_row  = row_of(chunk.output_row);
+    int const output_rows = row_of(chunk.output_row + chunk.output_rows) - output_row;
+    staging.wait(k);
+    if (steps > 0) {
+      int const taken = row + window.step();
+      int const first = taken * engine::stride_height - p.pad_top;
+      retire.kept     = output_stage(k) + kept.offset() + kept.past(kept.alignment(), output_row) +
+                    (first - output_row) * g.output_pitch + left;
+      window.walk(input_stage(k) + staged.offset() +
+                    staged.past(staged.alignment(), chunk.input_row) +
+                    (max(taken, 0) - chunk.input_row) * g.input_pitch + from,
+                  g.input_pitch,
+                  {g.input_plane,
+                   staged.alignment() +
+                     static_cast<unsigned>(chunk.input_row) * static_cast<unsigned>(f.input_width),
+                   g.whole_planes ? 0u : static_cast<unsigned>(dy_plane)},
+                  taken, tile.bottom(f), min(chunk.end_step, steps), first, p.height, retire);
+    }
+    store::finish();
+    block_sync();
+    store::start(k, target, output_row, output_rows, output_stage(k));
+    start(k + tile_stages);
+  }
+  store::drain();
+}
+
+DWCONV_ABI_NAMESPACE_END

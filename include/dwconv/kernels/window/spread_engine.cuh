@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include <dwconv/device/convert.cuh>
+#include <dwconv/device/vector_access.cuh>
+#include <dwconv/kernels/window/spread_params.hpp>
+
+DWCONV_ABI_NAMESPACE_BEGIN
+
+/// How the planes of dy under one of dx are staged: `plane` elements apart, but each as far past a
+/// 16-byte boundary as in memory.
+template <typename T>
+struct spread_planes_of_dy {
+  int plane;
+  unsigned past;   ///< Of the first plane's first staged row, modulo `piece`,
+  unsigned apart;  ///< and what the next plane's has more; none where they are one run.
+
+  static constexpr unsigned piece = copy_bytes / sizeof(T);
+
+  [[nodiscard]] __device__ int offset(int m) const
+  {
+    return m * plane + static_cast<int>((past + static_cast<unsigned>(m) * apart) % piece) -
+           static_cast<int>(past % piece);
+  }
+};
+
+/// Walks down the staged rows of dy and adds each element times the filter to the elements of dx
+/// that it met: the rows of dx that a row of dy reaches are sums in registers, for the columns of
+/// some neighbouring groups. The oldest `stride` rows are finished by each step.
+///
+/// No tap is asked whether it meets an element of dy: which taps do is the same for all groups.
+template <typename Config>
+class spread_window {
+ public:
+  using T   = typename Config::element_type;
+  using sum = sum_of<T>;
+
+  static constexpr int filter_height = static_cast<int>(Config::taps.height);
+  static constexpr int filter_width  = static_cast<int>(Config::taps.width);
+  static constexpr int stride_height = static_cast<int>(Config::stride.height);
+  static constexpr int stride_width  = static_cast<int>(Config::stride.width);
+  static constexpr int ramp          = (filter_height - 1) / stride_height;
+  static constexpr int ramp_across   = (filter_width - 1) / stride_width;
+  static constexpr int columns       = Config::columns_per_thread;            ///< Of dx.
+  static constexpr int reach         = columns / stride_width + ramp_across;  ///< Columns of dy.
+
+  /// @param filter  The first of those whose results were added to dy's planes.
+  /// @param filters How many there are.
+  /// @param column  Column of dy that the thread reads first, and
+  /// @param width   those there are.
+  __device__ spread_window(T const* filter, int filters, int column, int width)
+    : from_{filter}, filters_{filters}
+  {
+    if constexpr (!Config::multiplied) { take_filter(filter); }
+#pragma unroll
+    for (int c = 0; c < reach; ++c) {
+      on_image_[c] = opaque(column + c >= 0 && column + c < width ? ~0u : 0u);
+    }
+#pragma unroll
+    for (int i = 0; i < rows; ++i) {
+#pragma unroll
+      for (int v = 0; v < columns; ++v) { sums_[i][v] = sum(0); }
+    }
+  }
+
+  [[nodiscard]] __device__ int step() const
+  {
+    return step_;
+  }
+
+  /// Walks from where it is to step `until`.
+  ///
+  /// @param staged  Row max(row, 0) of the first plane of dy, at the thread's first column.
+  /// @param pitch   From one staged row to the next.
+  /// @param planes  From one plane of dy to the next.
+  /// @param row     Of dy, that the next step takes; may lie above it.
+  /// @param row_end Rows 0 to row_end - 1 are staged as far as steps before `until` take them.
+  /// @param until   Step to stop before.
+  /// @param first   Row of dx that the next step finishes; may lie outside.
+  /// @param height  Rows of dx.
+  /// @param retire  Given each row of sums, and whether dx has it and it is finished.
+  template <typename Retire>
+  __device__ void walk(T const* staged, int pitch, spread_planes_of_dy<T> const& planes, int row,
+                       int row_end, int until, int first, int height, Retire& retire)
+  {
+#pragma unroll 1
+    while (step_ < until) {
+      if (row >= 0 && row < row_end) {
+        add_row(staged, planes);
+        staged += pitch;
+      } else {
+        shift();
+      }
+#pragma unroll
+      for (int j = 0; j < stride_height; ++j) {
+        retire(sums_[j], step_ >= ramp && first + j >= 0 && first + j < height);
+      }
+      ++row;
+      first += stride_height;
+      ++step_;
+    }
+  }
+
+ private:
+  static constexpr int rows = std::max(filter_height, stride_height);
+
+  __device__ void take_filter(T const* filter)
+  {
+#pragma unroll
+    for (int t = 0; t < filter_height * filter_width; ++t) {
+      filter_[t] = to_sum(load_read_only(filter + t));
+    }
+  }
+
+  __device__ void add_row(T const* row, spread_planes_of_dy<T> const& planes)
+  {
+    if constexpr (Config::multiplied) {
+      take_filter(from_);
+      accumulate<true>(row);
+#pragma unroll 1
+      for (int m = 1; m < filters_; ++m) {
+        take_filter(from_ + m * (filter_height * filter_width));
+        accumulate<false>(row + planes.offset(m));
+      }
+    } else {
+      accumulate<true>(row);
+    }
+  }
+
+  /// Adds one row of dy; if `First`, each row of sums takes the place of the one `stride` before
+  /// it, which costs nothing: its first multiply-add reads one register and writes another.
+  template <bool First>
+  __device__ void accumulate(T const* row)
+  {
+    sum dy[reach];
+#pragma unroll
+    for (int c = 0; c < reach; ++c) { dy[c] = to_sum(keep_bits(row[c], on_image_[c])); }
+#pragma unroll
+    for (int i = 0; i < rows; ++i) {
+#pragma unroll
+      for (int v = 0; v < columns; ++v) {
+        // Of the taps those that meet an element of dy, the element that the last of them meets
+        // first.
+        sum total = First ? behind(i, v) : sums_[i][v];
+        if (i < filter_height) {
+#pragma unroll
+          for (int c = 0; c < reach; ++c) {
+            int const kw = v - (c - ramp_across) * stride_width;
+            if (kw >= 0 && kw < filter_width) {
+              total = multiply_add(dy[c], filter_[i * filter_width + kw], total);
+            }
+          }
+        }
+        sums_[i][v] = total;
+      }
+    }
+  }
+
+  [[nodiscard]] __device__ sum behind(int i, int v) const
+  {
+    return i + stride_height < rows ? sums_[i + stride_height < rows ? i + stride_height : i][v]
+                                    : sum(0);
+  }
+
+  /// A step without a row of dy.
+  __device__ void shift()
+  {
+#pragma unroll
+    for (int i = 0; i < rows; ++i) {
+#pragma unroll
+      for (int v = 0; v < columns; ++v) { sums_[i][v] = behind(i, v); }
+    }
+  }
+
+  T const* from_;
+  int filters_;
+  sum filter_[filter_height * filter_width];
+  unsigned on_image_[reach];
+  sum sums_[rows][columns];
+  int step_ = 0;
+};
+
+DWCONV_ABI_NAMESPACE_END
