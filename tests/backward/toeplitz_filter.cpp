@@ -24,14 +24,22 @@ namespace {
   return device;
 }
 
+/// One whose shared memory holds small chunks, so that small planes have several.
+[[nodiscard]] dwconv::device_facts small_chunks(int multiprocessors = 1)
+{
+  auto device                = dwconv::h200_facts;
+  device.multiprocessors     = multiprocessors;
+  device.shared_bytes_per_sm = 40 * 1024;
+  return device;
+}
+
 using kernel_name = std::pair<int, int>;  ///< Halves, rows.
 
 /// The family without a plan.
 template <mover Mover = mover::newest>
 struct toeplitz_filter {
-  dwconv::toeplitz_gradient::aims aim = dwconv::toeplitz_gradient::sm90;
-  dwconv::device_facts device         = dwconv::h200_facts;
-  std::set<kernel_name>* reached      = nullptr;
+  dwconv::device_facts device    = dwconv::h200_facts;
+  std::set<kernel_name>* reached = nullptr;
 
   template <typename T>
   [[nodiscard]] std::vector<float> run(gradient_case<T> const& c, misalignment misalign,
@@ -62,7 +70,7 @@ struct toeplitz_filter {
           dwconv::obstacle_to_toeplitz_gradient(p, dwconv::dtype_of<T>, device)) {
       return {describe(p) + ": " + obstacle};
     }
-    auto const policy = dwconv::choose_toeplitz_gradient_policy(p, device, aim);
+    auto const policy = dwconv::choose_toeplitz_gradient_policy(p, device);
     if (reached != nullptr) { reached->insert({policy.halves, policy.rows}); }
     auto const exact  = integer_gradients<T>(p, seed);
     auto const sums   = run(exact, misalign, policy);
@@ -84,10 +92,6 @@ struct toeplitz_filter {
                           : agrees<__nv_bfloat16>(p, which, misalign);
   }
 };
-
-/// Chunks and strips so small that small planes have several.
-constexpr dwconv::toeplitz_gradient::aims small_chunks{
-  .shared_bytes = 9000, .whole_bytes = 9000, .warps = 3, .strip = 20};
 
 [[nodiscard]] conv2d_problem square(std::int64_t batch, std::int64_t size, std::int64_t taps,
                                     std::int64_t pad)
@@ -115,7 +119,7 @@ TEST_CASE("toeplitz gradient: planes of every size", "[toeplitz_filter]")
                              .filter     = {k, k},
                              .pad        = {k / 2, k / 2, k / 2, k / 2}};
       CHECK(toeplitz_filter<>{.device = little_gpu()}(next / 7, p, next % 8));
-      CHECK(toeplitz_filter<>{small_chunks, little_gpu()}(next / 7, p, next % 8));
+      CHECK(toeplitz_filter<>{small_chunks()}(next / 7, p, next % 8));
     }
   }
 }
@@ -129,7 +133,7 @@ TEST_CASE("toeplitz gradient: every kernel, by each mover", "[toeplitz_filter]")
       auto const p = square(3, size, taps, taps / 2);
       CHECK(toeplitz_filter<>{.device = little_gpu(), .reached = &newest}(next, p, next % 3));
       CHECK(toeplitz_filter<mover::async>{.device = little_gpu(), .reached = &async}(next + 1, p));
-      CHECK(toeplitz_filter<mover::bulk>{small_chunks, little_gpu(), &bulk}(next, p));
+      CHECK(toeplitz_filter<mover::bulk>{small_chunks(), &bulk}(next, p));
       ++next;
     }
   }
@@ -160,8 +164,7 @@ TEST_CASE("toeplitz gradient: filters of every size and padding", "[toeplitz_fil
                                         .right  = random.between(0, kw + 1)}};
         while (p.input.height + p.pad.top + p.pad.bottom < kh) { ++p.input.height; }
         while (p.input.width + p.pad.left + p.pad.right < kw) { ++p.input.width; }
-        CHECK(toeplitz_filter<>{next % 2 == 0 ? small_chunks : dwconv::toeplitz_gradient::sm90,
-                                little_gpu()}(next, p, {next % 8, 0, next / 2 % 8}));
+        CHECK(toeplitz_filter<>{next % 2 == 0 ? small_chunks() : little_gpu()}(next, p, {next % 8, 0, next / 2 % 8}));
       }
     }
   }
@@ -185,7 +188,7 @@ TEST_CASE("toeplitz gradient: large filters, also wider than the kernels, and th
         square(2, 41, 21, 3), square(1, 5, 9, 8), square(1, 33, 17, 8), tall, wide, far, few,
         padding}) {
     CHECK(toeplitz_filter<>{.device = little_gpu()}(next, p, next % 3));
-    CHECK(toeplitz_filter<>{small_chunks, little_gpu()}(next + 1, p, (next + 1) % 3));
+    CHECK(toeplitz_filter<>{small_chunks()}(next + 1, p, (next + 1) % 3));
     ++next;
   }
 }
@@ -200,7 +203,7 @@ TEST_CASE("toeplitz gradient: rows longer than a product has slots", "[toeplitz_
                            .filter   = {3, 5},
                            .pad      = {1, 0, static_cast<std::int64_t>(next % 5), 1}};
     CHECK(toeplitz_filter<>{.device = little_gpu()}(next, p, next % 4));
-    CHECK(toeplitz_filter<>{small_chunks}(next, p, {0, 0, next % 2}));
+    CHECK(toeplitz_filter<>{small_chunks(40)}(next, p, {0, 0, next % 2}));
     ++next;
   }
 }
@@ -212,7 +215,7 @@ TEST_CASE("toeplitz gradient: every alignment of x and dy", "[toeplitz_filter]")
       conv2d_problem p   = square(5, 16 + static_cast<std::int64_t>((x * 3 + dy) % 5), 5, 2);
       p.input.height     = 9;
       CHECK(toeplitz_filter<>{.device = little_gpu()}(x + dy, p, {x, 0, dy}));
-      CHECK(toeplitz_filter<mover::async>{small_chunks, little_gpu()}(x + dy, p, {x, 0, dy}));
+      CHECK(toeplitz_filter<mover::async>{small_chunks()}(x + dy, p, {x, 0, dy}));
     }
   }
 }

@@ -193,10 +193,16 @@ constexpr void fill_toeplitz_filter(backward_filter_plan& plan,
   plan.shared_bytes = static_cast<int>(gradient_layout{plan.problem, policy}.shared_bytes());
 }
 
-/// Whether an eligible family is faster than the one chosen before it.
-[[nodiscard]] constexpr bool better_filter(kernel_family family) noexcept
+/// Whether an eligible family is faster than the one chosen before it. The toeplitz family is faster
+/// than the window family, but for few taps where it has to bring rows into another place. Measured
+/// on an H200 (docs/tuning.md).
+[[nodiscard]] constexpr bool better_filter(kernel_family family, conv2d_problem const& p) noexcept
 {
-  return family == kernel_family::toeplitz;
+  constexpr std::int64_t few_taps = 9;
+  bool const few  = p.filter.height * p.filter.width <= few_taps;
+  bool const even = p.input.width % gradient_block == 0 &&
+                    output_extent(p).width % gradient_block == 0 && output_extent(p).height > 1;
+  return family == kernel_family::toeplitz && (!few || even);
 }
 
 }  // namespace planning
@@ -221,7 +227,7 @@ constexpr void fill_toeplitz_filter(backward_filter_plan& plan,
   bool chosen = false;
   for (std::size_t f = 0; f < kernel_families.size(); ++f) {
     plan.verdicts[f] = planning::judge_filter(kernel_families[f], plan, only);
-    bool const instead = chosen && planning::better_filter(kernel_families[f]);
+    bool const instead = chosen && planning::better_filter(kernel_families[f], problem);
     if (plan.verdicts[f].eligible && (!chosen || instead)) {
       chosen      = true;
       plan.family = kernel_families[f];

@@ -15,15 +15,8 @@ namespace dwconv {
 
 namespace toeplitz_gradient {
 
-/// What the units of a warp aim for.
-struct aims {
-  int shared_bytes;  ///< Of a block,
-  int whole_bytes;   ///< and of one whose chunks are whole units.
-  int warps;         ///< Of a multiprocessor, all of them there at a time.
-  int strip;         ///< Most rows of dy of a unit.
-};
-
-inline constexpr aims sm90{.shared_bytes = 56 * 1024, .whole_bytes = 75 * 1024, .warps = 16, .strip = 512};
+/// Most rows of dy of a unit.
+inline constexpr int most_strip = 512;
 
 using geometry::divide_up;
 
@@ -103,7 +96,7 @@ constexpr void choose_taps(conv2d_problem const& p, toeplitz_gradient_policy& po
 }
 
 /// Images where rows are short, else stretches of rows; as many slots as a product has.
-constexpr void choose_units(conv2d_problem const& p, aims const& aim, std::int64_t wanted_warps,
+constexpr void choose_units(conv2d_problem const& p, std::int64_t wanted_warps,
                             toeplitz_gradient_policy& policy) noexcept
 {
   extent2 const out         = output_extent(p);
@@ -117,7 +110,7 @@ constexpr void choose_units(conv2d_problem const& p, aims const& aim, std::int64
       std::clamp<std::int64_t>(gradient_slots / across, 1, std::max<std::int64_t>(p.batch, 1)));
   }
   // Strips where there is little else: each reads some rows of x that its neighbours read too.
-  policy.strip = static_cast<int>(std::min<std::int64_t>(out.height, aim.strip));
+  policy.strip = static_cast<int>(std::min<std::int64_t>(out.height, most_strip));
   auto const cut_to = [&](std::int64_t least, std::int64_t units_wanted) {
     while (policy.strip >= 2 * least && units(p, policy) < units_wanted) {
       policy.strip = (policy.strip + 1) / 2;
@@ -130,7 +123,7 @@ constexpr void choose_units(conv2d_problem const& p, aims const& aim, std::int64
 
 /// Few chunks, of as many steps as an area holds; those counts of steps that take the least room
 /// for each.
-constexpr void choose_steps(conv2d_problem const& p, aims const& aim,
+constexpr void choose_steps(conv2d_problem const& p, device_facts const& device,
                             toeplitz_gradient_policy& policy) noexcept
 {
   std::int64_t const walk = std::min<std::int64_t>(policy.strip + policy.tap_rows - 1,
@@ -141,8 +134,13 @@ constexpr void choose_steps(conv2d_problem const& p, aims const& aim,
   auto const fits = [&](int steps) {
     toeplitz_gradient_policy with = policy;
     with.steps                    = steps;
+    // Three blocks that need not wait between chunks are as good as four that do.
+    constexpr int least_blocks   = 3;
+    constexpr int own_of_runtime = 1024;
+    int const blocks =
+      steps == walk ? least_blocks : gradient_blocks(policy.rows, policy.halves);
     return gradient_layout{p, with}.shared_bytes() <=
-           (steps == walk ? aim.whole_bytes : aim.shared_bytes);
+           device.shared_bytes_per_sm / blocks - own_of_runtime;
   };
   int steps = 1;
   for (int s = 2; s <= most; ++s) {
@@ -168,16 +166,15 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
 
 /// Chooses how the gradient of the filter is summed. Goes by ranges, never by single sizes.
 [[nodiscard]] constexpr toeplitz_gradient_policy choose_toeplitz_gradient_policy(
-  conv2d_problem const& p, device_facts const& device,
-  toeplitz_gradient::aims aim = toeplitz_gradient::sm90) noexcept
+  conv2d_problem const& p, device_facts const& device) noexcept
 {
   using namespace toeplitz_gradient;
   toeplitz_gradient_policy policy{};
-  std::int64_t const wanted_warps =
-    std::int64_t{aim.warps} * std::max(device.multiprocessors, 1);
   choose_taps(p, policy);
-  choose_units(p, aim, wanted_warps, policy);
-  choose_steps(p, aim, policy);
+  std::int64_t const wanted_warps = std::int64_t{gradient_blocks(policy.rows, policy.halves)} *
+                                    (gradient_threads / 32) * std::max(device.multiprocessors, 1);
+  choose_units(p, wanted_warps, policy);
+  choose_steps(p, device, policy);
   choose_splits(p, wanted_warps, policy);
   return policy;
 }

@@ -24,8 +24,7 @@ struct toeplitz_gradient_config {
   static constexpr int rows   = Rows;
   static constexpr int halves = Halves;
   static constexpr mover how  = Mover;
-  /// As many as the compiler manages without spilling.
-  static constexpr int blocks = Rows * Halves <= 21 ? 4 : 3;
+  static constexpr int blocks = gradient_blocks(Rows, Halves);
 };
 
 /// Multiplies a chunk that lies in an area.

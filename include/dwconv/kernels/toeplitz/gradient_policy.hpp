@@ -24,7 +24,7 @@ inline constexpr int gradient_steps_most = 128;
 /// How chunks reach shared memory.
 enum class gradient_way : std::uint8_t {
   as_copied,  ///< Every row begins with a piece of memory: read as it lies.
-  by_units,   ///< Rows begin at multiples of 4 bytes: copied by so many, each row to its place.
+  by_units,   ///< Rows begin at multiples of 4 or 8: copied by so many, each row to its place.
   laid_out,   ///< Copied as it lies, then every row laid out.
 };
 
@@ -38,6 +38,14 @@ enum class gradient_way : std::uint8_t {
 
 /// Threads of a block of the kernel: its warps share nothing but the multiprocessor.
 inline constexpr int gradient_threads = 128;
+
+/// Blocks that a multiprocessor's registers shall hold: what caps a thread's registers. As many as
+/// the compiler manages without spilling.
+[[nodiscard]] constexpr int gradient_blocks(int rows, int halves) noexcept
+{
+  if (halves == 1 && rows <= 7) { return 5; }
+  return rows * halves <= 21 ? 4 : 3;
+}
 
 /// How the toeplitz family sums the gradient of the filter. A warp takes some rows and columns of
 /// one filter, and of the *units* that x and dy are cut into every `splits`-th. A unit is a strip
@@ -87,7 +95,7 @@ struct gradient_area {
   {
     bool const even = plane.width % gradient_block == 0;
     // Pieces that are laid out in rows an odd number apart are written to different banks.
-    row_pitch   = policy.whole_rows && gradient_unit(plane.width) >= 4 ? blocks : blocks | 1;
+    row_pitch   = policy.whole_rows && gradient_unit(plane.width) >= 8 ? blocks : blocks | 1;
     image_pitch = spread(policy, rows * row_pitch);
     laid_out    = policy.images * image_pitch;
     if (!policy.whole_rows) {
@@ -138,7 +146,8 @@ struct gradient_layout {
                             : std::min<std::int64_t>(all, policy.blocks + policy.halves - 1)};
     dy = {policy, out, policy.blocks};
     int const x_unit = gradient_unit(p.input.width), dy_unit = gradient_unit(out.width);
-    units = std::min(x_unit, dy_unit) >= 4;
+    // Where rows are short, copies of 4 bytes are too many: there it is quicker to lay rows out.
+    units = std::min(x_unit, dy_unit) >= (policy.whole_rows ? 8 : 4);
     // One more: words are read up to one past a run.
     copied   = (std::int64_t{x.copied} + dy.copied + 1) * copy_bytes;
     laid_out = (std::int64_t{x.laid_out} + dy.laid_out) * copy_bytes;
