@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // dx by the window family's own kernels: every filter and stride that is compiled, one filter a
-// channel and several, each piece and mover, planned tiles and forced ones.
+// channel and several, each mover, planned tiles and forced ones.
 #include "backward/scenario.hpp"
 #include "support/catch.hpp"
 
@@ -13,7 +13,7 @@ using dwconv::window_policy;
 namespace {
 
 /// The kernel of one instance with a piece and mover of the test's own, and perhaps a tile.
-template <typename Taps, typename Stride, int Groups, bool Multiplied, mover How>
+template <typename Taps, typename Stride, bool Multiplied, mover How>
 struct spread_door {
   dwconv::tile_shape tile{};  ///< No rows stand for the planned tile.
   int rows_per_thread = 0;
@@ -28,7 +28,7 @@ struct spread_door {
     REQUIRE(plan.outcome.ok());
     REQUIRE(plan.spreads);
     window_policy& policy = plan.window;
-    policy.piece.columns  = Groups;
+    int const groups      = policy.piece.columns;
     if (tile.rows > 0) {
       auto const rows     = dwconv::spread_rows(p);
       policy.tile         = tile;
@@ -43,15 +43,15 @@ struct spread_door {
     }
     auto const down =
       dwconv::geometry::divide_up(policy.tile.rows, policy.rows_per_thread) * policy.tile.planes;
-    auto const threads = dwconv::spread_tiles::across(p, Groups) * down;
+    auto const threads = dwconv::spread_tiles::across(p, groups) * down;
     policy.threads     = static_cast<int>(dwconv::geometry::divide_up(threads, 32) * 32);
-    REQUIRE(policy.threads <= dwconv::window_threads);
-    auto const g = dwconv::lay_out_spread(p, policy.tile, sizeof(T), Groups);
+    REQUIRE(policy.threads <= dwconv::spread_threads);
+    auto const g = dwconv::lay_out_spread(p, policy.tile, sizeof(T), groups);
     dwconv::launch_shape const shape{
       .grid         = dim3(static_cast<unsigned>(g.tiles)),
       .block        = dim3(static_cast<unsigned>(policy.threads)),
-      .shared_bytes = static_cast<unsigned>(dwconv::spread_shared_bytes(g, sizeof(T)))};
-    using config            = dwconv::spread_config<T, Taps, Stride, Groups, Multiplied, How>;
+      .shared_bytes = static_cast<unsigned>(dwconv::spread_shared_bytes(p, g, sizeof(T)))};
+    using config            = dwconv::spread_config<T, Taps, Stride, Multiplied, How>;
     cudaError_t const error = dwconv::launch(&dwconv::window_backward_data_kernel<config>, shape,
                                              stream, dwconv::spread_params<T>{p, tensors, policy});
     return error == cudaSuccess ? status{} : status{.code = dwconv::status_code::cuda_error};
@@ -93,11 +93,11 @@ void check_planned()
   }
 }
 
-template <typename T, typename Taps, typename Stride, int Groups, bool Multiplied, mover How>
+template <typename T, typename Taps, typename Stride, bool Multiplied, mover How>
 void check_forced()
 {
   constexpr int least  = 16 / static_cast<int>(sizeof(T));
-  using door           = spread_door<Taps, Stride, Groups, Multiplied, How>;
+  using door           = spread_door<Taps, Stride, Multiplied, How>;
   std::int64_t const m = Multiplied ? 3 : 1;
   for (std::size_t const start : {0, 1, 5}) {
     misalignment const misalign{2 * start, start / 2, start};
@@ -119,16 +119,12 @@ void check_forced()
   }
 }
 
-template <typename T, typename Taps, typename Stride, bool Multiplied, int Piece = 0>
-void check_pieces()
+template <typename T, typename Taps, typename Stride, bool Multiplied>
+void check_movers()
 {
-  constexpr auto list = dwconv::spread_pieces_of(Taps::extent, Stride::extent, sizeof(T));
-  if constexpr (Piece < list.count) {
-    check_forced<T, Taps, Stride, list.columns[Piece], Multiplied, mover::vectors>();
-    check_forced<T, Taps, Stride, list.columns[Piece], Multiplied, mover::async>();
-    check_forced<T, Taps, Stride, list.columns[Piece], Multiplied, mover::bulk>();
-    check_pieces<T, Taps, Stride, Multiplied, Piece + 1>();
-  }
+  check_forced<T, Taps, Stride, Multiplied, mover::vectors>();
+  check_forced<T, Taps, Stride, Multiplied, mover::async>();
+  check_forced<T, Taps, Stride, Multiplied, mover::bulk>();
 }
 
 }  // namespace
@@ -148,21 +144,21 @@ TEMPLATE_TEST_CASE("dy is spread over dx by every kernel that is compiled", "[sp
   check_planned<TestType, taps<1, 4>, stride<1, 1>>();
 }
 
-TEMPLATE_TEST_CASE("strides spread by every piece and mover, in tiles of every kind", "[spread]",
-                   float, __half)
+TEMPLATE_TEST_CASE("strides spread by every mover, in tiles of every kind", "[spread]", float,
+                   __half)
 {
-  check_pieces<TestType, dwconv::taps<3, 3>, dwconv::stride<2, 2>, false>();
-  check_pieces<TestType, dwconv::taps<5, 5>, dwconv::stride<2, 2>, false>();
+  check_movers<TestType, dwconv::taps<3, 3>, dwconv::stride<2, 2>, false>();
+  check_movers<TestType, dwconv::taps<5, 5>, dwconv::stride<2, 2>, false>();
 }
 
 TEST_CASE("other filters and strides spread as well where they are asked for", "[spread]")
 {
-  check_pieces<double, dwconv::taps<2, 3>, dwconv::stride<3, 2>, false>();
-  check_pieces<float, dwconv::taps<4, 2>, dwconv::stride<1, 3>, false>();
+  check_movers<double, dwconv::taps<2, 3>, dwconv::stride<3, 2>, false>();
+  check_movers<float, dwconv::taps<4, 2>, dwconv::stride<1, 3>, false>();
 }
 
-TEST_CASE("several filters a channel are summed by every piece and mover", "[spread]")
+TEST_CASE("several filters a channel are summed by every mover", "[spread]")
 {
-  check_pieces<float, dwconv::taps<3, 3>, dwconv::stride<1, 1>, true>();
-  check_pieces<__nv_bfloat16, dwconv::taps<3, 3>, dwconv::stride<2, 2>, true>();
+  check_movers<float, dwconv::taps<3, 3>, dwconv::stride<1, 1>, true>();
+  check_movers<__nv_bfloat16, dwconv::taps<3, 3>, dwconv::stride<2, 2>, true>();
 }

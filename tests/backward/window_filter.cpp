@@ -36,19 +36,19 @@ template <typename T>
     return static_cast<int>(value == 0 ? most : std::min(value, most));
   };
   window_filter_policy policy{};
-  policy.columns  = of(wanted.columns, f.out.width);
-  policy.strip    = of(wanted.strip, f.walk.steps());
-  bool const rows = policy.columns < f.out.width || policy.strip < f.walk.steps() ||
-                    wanted.steps > 0;
-  int const turn  = dwconv::window_filter_turns(p.filter, p.stride);
-  policy.steps    = wanted.steps > 0 ? wanted.steps * turn : policy.strip;
-  policy.stages   = wanted.stages;
+  policy.columns = of(wanted.columns, f.out.width);
+  policy.strip   = of(wanted.strip, f.walk.steps());
+  bool const rows =
+    policy.columns < f.out.width || policy.strip < f.walk.steps() || wanted.steps > 0;
+  int const turn = dwconv::window_filter_turns(p.filter, p.stride);
+  policy.steps   = wanted.steps > 0 ? wanted.steps * turn : policy.strip;
+  policy.stages  = wanted.stages;
   if (rows && wanted.steps == 0) {
     policy.steps =
       static_cast<int>(dwconv::geometry::divide_up(policy.strip + f.walk.live - 1, turn)) * turn;
   }
-  bool const whole = policy.columns >= f.out.width && policy.strip >= f.walk.steps() &&
-                     policy.steps >= policy.strip;
+  bool const whole =
+    policy.columns >= f.out.width && policy.strip >= f.walk.steps() && policy.steps >= policy.strip;
   policy.channels = whole ? of(wanted.channels, p.output_channels()) : 1;
   policy.images   = policy.columns < f.out.width ? 1 : of(wanted.images, p.batch);
   policy.part     = std::max(of(wanted.part, p.batch) / policy.images, 1) * policy.images;
@@ -156,7 +156,8 @@ void check_planned()
   };
   std::int64_t const h = Taps::extent.height, w = Taps::extent.width;
   padding2 const some{(h - 1) / 2, h / 2, w / 2, (w - 1) / 2};
-  check_each_mover<T, Taps, Stride>(with({5, 7}, some, {.batch = 3, .channels = 11, .multiplier = 2}));
+  check_each_mover<T, Taps, Stride>(
+    with({5, 7}, some, {.batch = 3, .channels = 11, .multiplier = 2}));
   check_each_mover<T, Taps, Stride>(with({37, 101}, some, {.batch = 2}));
   check_each_mover<T, Taps, Stride>(with({14, 14}, some, {.batch = 5, .channels = 3}));
   check_each_mover<T, Taps, Stride>(with({9, 945}, {0, 0, w - 1, 0}));
@@ -172,20 +173,22 @@ void check_forced()
     return problem_with_output(Taps::extent, Stride::extent, out, pad, n);
   };
   std::int64_t const h = Taps::extent.height, w = Taps::extent.width;
-  auto const plain = with({19, 13}, {(h - 1) / 2, h / 2, w / 2, 0},
-                          {.batch = 5, .channels = 2, .multiplier = 3});
+  auto const plain =
+    with({19, 13}, {(h - 1) / 2, h / 2, w / 2, 0}, {.batch = 5, .channels = 2, .multiplier = 3});
   // Padding far above and below, where steps have no x.
   auto const below = with({24, 9}, {11, 4, 0, w / 2}, {.batch = 2, .channels = 3});
   auto const flat  = with({1, 41}, {}, {.batch = 3, .channels = 5});
   check_each_mover<T, Taps, Stride>(plain, forced_share{.channels = 4, .images = 2, .down = 3});
-  check_each_mover<T, Taps, Stride>(plain, forced_share{.channels = 5, .part = 2, .warps = 3, .stages = 1});
+  check_each_mover<T, Taps, Stride>(
+    plain, forced_share{.channels = 5, .part = 2, .warps = 3, .stages = 1});
   check_each_mover<T, Taps, Stride>(plain, forced_share{.images = 3, .steps = 1, .stages = 3});
   check_each_mover<T, Taps, Stride>(plain, forced_share{.part = 2, .strip = 7, .steps = 2});
   check_each_mover<T, Taps, Stride>(plain, forced_share{.columns = 6, .steps = 2});
   check_each_mover<T, Taps, Stride>(plain,
                                     forced_share{.part = 3, .columns = 9, .strip = 5, .warps = 2});
   check_each_mover<T, Taps, Stride>(below, forced_share{.channels = 2, .images = 2, .down = 5});
-  check_each_mover<T, Taps, Stride>(below, forced_share{.images = 2, .strip = 4, .steps = 1, .stages = 1});
+  check_each_mover<T, Taps, Stride>(below,
+                                    forced_share{.images = 2, .strip = 4, .steps = 1, .stages = 1});
   check_each_mover<T, Taps, Stride>(below, forced_share{.columns = 4, .strip = 9, .steps = 1});
   check_each_mover<T, Taps, Stride>(flat, forced_share{.channels = 2, .images = 2, .stages = 3});
   check_each_mover<T, Taps, Stride>(flat, forced_share{.columns = 17});
@@ -220,9 +223,9 @@ TEMPLATE_TEST_CASE("every kernel of a filter sums exactly, through the door", "[
     for (auto const width : {1, 6, 7, 8, 14, 30, 113}) {
       for (auto const height : {1, 5, 20}) {
         std::int64_t const h = shape.taps.height, w = shape.taps.width;
-        auto const p = problem_with_output(
-          shape.taps, shape.stride, {height, width},
-          {(h - 1) / 2, (h - 1) / 2, (w - 1) / 2, (w - 1) / 2}, {.batch = 3, .channels = 4});
+        auto const p = problem_with_output(shape.taps, shape.stride, {height, width},
+                                           {(h - 1) / 2, (h - 1) / 2, (w - 1) / 2, (w - 1) / 2},
+                                           {.batch = 3, .channels = 4});
         if (!dwconv::validate(p).ok()) { continue; }
         reached += family_of<TestType>(p) == kernel_family::window;
         CHECK(filter_agrees(integer_gradients<TestType>(p, 5), tolerance::none));
@@ -254,8 +257,7 @@ TEST_CASE("every mover brings every chunk of a gradient's sum: forced tiles", "[
   check_forced<__half, dwconv::taps<5, 5>, dwconv::stride<2, 2>>();
 }
 
-TEST_CASE("every mover, whatever runs first and whenever copies of a sum land",
-          "[window_filter]")
+TEST_CASE("every mover, whatever runs first and whenever copies of a sum land", "[window_filter]")
 {
   under_every_schedule([] {
     check_forced<float, dwconv::taps<3, 3>, dwconv::stride<1, 1>>();

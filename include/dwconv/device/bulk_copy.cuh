@@ -33,44 +33,22 @@ __device__ inline void bulk_load(void* shared, void const* global, unsigned byte
 #endif
 }
 
-/// What L2 shall do with the elements that a copy reads.
-struct read_policy {
-  std::uint64_t word;
-
-  /// Keep them like anything else.
-  [[nodiscard]] static __device__ read_policy normal()
-  {
-    read_policy policy{};
-#if __CUDA_ARCH__ >= 900
-    asm("createpolicy.fractional.L2::evict_normal.b64 %0, 1.0;" : "=l"(policy.word));
-#endif
-    return policy;
-  }
-
-  /// Let them go first: they make room for each other, and what others left there stays.
-  [[nodiscard]] static __device__ read_policy passing()
-  {
-    read_policy policy{};
-#if __CUDA_ARCH__ >= 900
-    asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy.word));
-#endif
-    return policy;
-  }
-};
-
-/// The same under a policy.
-__device__ inline void bulk_load(void* shared, void const* global, unsigned bytes,
-                                 transaction_barrier& barrier, read_policy policy)
+/// The same for what is read once: L2 lets it go first, so that it makes room for itself, and what
+/// others left there stays.
+__device__ inline void bulk_load_passing(void* shared, void const* global, unsigned bytes,
+                                         transaction_barrier& barrier)
 {
 #if __CUDA_ARCH__ >= 900
+  std::uint64_t policy;
+  asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
   asm volatile(
     "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], "
     "%2, [%3], %4;" ::"r"(shared_address(shared)),
-    "l"(__cvta_generic_to_global(global)), "r"(bytes), "r"(barrier.address()), "l"(policy.word)
+    "l"(__cvta_generic_to_global(global)), "r"(bytes), "r"(barrier.address()), "l"(policy)
     : "memory");
 #else
   static_cast<void>(shared), static_cast<void>(global), static_cast<void>(bytes),
-    static_cast<void>(barrier), static_cast<void>(policy);
+    static_cast<void>(barrier);
   __trap();
 #endif
 }

@@ -17,7 +17,7 @@ struct launch_shape {
   dim3 grid;
   dim3 block;
   unsigned shared_bytes = 0;  ///< Dynamic shared memory per block.
-  bool early = false;  ///< May begin before the kernel before it has ended, and waits for it itself.
+  bool early = false;  ///< May begin before the kernel before has ended, which it waits for itself.
 };
 
 /// Enqueues `kernel(arguments...)` on `stream` and returns what the runtime said; never

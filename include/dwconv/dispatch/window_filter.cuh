@@ -24,9 +24,8 @@ template <std::size_t Shape = 0, typename Call>
     if (p.filter != shape.taps || p.stride != shape.stride) {
       return launch_window_filter<Shape + 1>(call);
     }
-    using config =
-      window_filter_config<T, taps<shape.taps.height, shape.taps.width>,
-                           stride<shape.stride.height, shape.stride.width>>;
+    using config = window_filter_config<T, taps<shape.taps.height, shape.taps.width>,
+                                        stride<shape.stride.height, shape.stride.width>>;
     launch_shape const grid{.grid         = dim3(static_cast<unsigned>(call.plan.blocks)),
                             .block        = dim3(static_cast<unsigned>(call.plan.threads)),
                             .shared_bytes = static_cast<unsigned>(call.plan.shared_bytes)};

@@ -74,7 +74,7 @@ constexpr void fill_spread(backward_data_plan& plan) noexcept
     lay_out_spread(plan.problem, plan.window.tile, bytes, plan.window.piece.columns);
   plan.blocks       = g.tiles;
   plan.threads      = plan.window.threads;
-  plan.shared_bytes = static_cast<int>(spread_shared_bytes(g, bytes));
+  plan.shared_bytes = static_cast<int>(spread_shared_bytes(plan.problem, g, bytes));
 }
 
 constexpr void fill_direct(backward_data_plan& plan) noexcept

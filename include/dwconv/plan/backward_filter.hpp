@@ -24,9 +24,9 @@ struct backward_filter_plan {
   direct_sum_policy direct{};           ///< Of the direct family,
   window_filter_policy window{};        ///< or of the window family,
   toeplitz_gradient_policy toeplitz{};  ///< or of the toeplitz family.
-  std::int64_t blocks = 0;  ///< Of the first pass; none for batch 0.
-  int threads         = 0;  ///< Per block.
-  int shared_bytes    = 0;  ///< Per block.
+  std::int64_t blocks = 0;              ///< Of the first pass; none for batch 0.
+  int threads         = 0;              ///< Per block.
+  int shared_bytes    = 0;              ///< Per block.
   std::array<verdict, kernel_families.size()> verdicts{};
 
   friend constexpr bool operator==(backward_filter_plan const&,
@@ -136,8 +136,7 @@ namespace planning {
 }
 
 /// Judges a family, in its turn.
-[[nodiscard]] constexpr verdict judge_filter(kernel_family family,
-                                             backward_filter_plan const& plan,
+[[nodiscard]] constexpr verdict judge_filter(kernel_family family, backward_filter_plan const& plan,
                                              std::optional<kernel_family> only) noexcept
 {
   if (only.has_value() && *only != family) {
@@ -161,14 +160,14 @@ constexpr void fill_direct_filter(backward_filter_plan& plan) noexcept
   conv2d_problem const& p   = plan.problem;
   extent2 const out         = output_extent(p);
   std::int64_t const blocks = direct_channel_groups(p) * direct_filter_chunks(p);
-  plan.direct  = {.split = choose_split(p.data_layout, p.batch * out.height * out.width, 1, blocks,
-                                        plan.device),
+  plan.direct               = {
+                  .split = choose_split(p.data_layout, p.batch * out.height * out.width, 1, blocks, plan.device),
                   .index = sum_index(p)};
   plan.blocks  = blocks * plan.direct.split.splits;
   plan.threads = plan.direct.split.threads;
   plan.shared_bytes =
-    static_cast<int>(plan.threads / 32 * direct_filter_taps *
-                     direct_channel_lanes(p.data_layout) * sum_bytes(plan.element));
+    static_cast<int>(plan.threads / 32 * direct_filter_taps * direct_channel_lanes(p.data_layout) *
+                     sum_bytes(plan.element));
 }
 
 /// Everything of a plan that follows from its problem and `policy`.
@@ -241,8 +240,8 @@ constexpr void fill_toeplitz_filter(backward_filter_plan& plan,
     case kernel_family::direct: planning::fill_direct_filter(plan); break;
     case kernel_family::window:
       planning::fill_window_filter(
-        plan, choose_window_filter_policy(problem, static_cast<int>(size_in_bytes(element)),
-                                          device));
+        plan,
+        choose_window_filter_policy(problem, static_cast<int>(size_in_bytes(element)), device));
       break;
     case kernel_family::toeplitz:
       planning::fill_toeplitz_filter(plan, choose_toeplitz_gradient_policy(problem, device));

@@ -15,15 +15,26 @@ namespace dwconv {
 
 namespace spread_tiles {
 
-/// Groups of rows that a thread walks down in one chunk, and of a tile that passes through shared
-/// memory in chunks; and what a block may stage for many to share a multiprocessor.
-inline constexpr int walk = 8, strip = 32, small_block = 40 * 1024;
+/// What a block stages at most, for many to share a multiprocessor, and groups of rows of a tile
+/// that passes through shared memory in chunks. Found on an H200 (docs/tuning.md).
+inline constexpr int small_block = 24 * 1024, strip = 32;
+inline constexpr int small_block_of_several = 36 * 1024;  // planes of dy under one of dx
+
+/// Groups of rows that a thread walks down in one chunk: each walk takes `ramp` rows of dy that the
+/// one above it takes as well, which costs more the more taps there are; several filters a channel
+/// are work enough for short walks.
+[[nodiscard]] constexpr int walk_of(conv2d_problem const& p, int element_bytes) noexcept
+{
+  if (p.filter.height > 3) { return 12; }
+  if (p.multiplier > 3) { return 3; }
+  return element_bytes == 2 ? 8 : 6;
+}
 
 [[nodiscard]] constexpr std::int64_t shared_bytes(conv2d_problem const& p,
                                                   window_policy const& policy,
                                                   int element_bytes) noexcept
 {
-  return spread_shared_bytes(lay_out_spread(p, policy.tile, element_bytes, policy.piece.columns),
+  return spread_shared_bytes(p, lay_out_spread(p, policy.tile, element_bytes, policy.piece.columns),
                              element_bytes);
 }
 
@@ -31,19 +42,6 @@ inline constexpr int walk = 8, strip = 32, small_block = 40 * 1024;
 [[nodiscard]] constexpr std::int64_t across(conv2d_problem const& p, int columns) noexcept
 {
   return geometry::divide_up(spread_columns(p).groups, columns);
-}
-
-/// The piece that wastes least where rows end.
-[[nodiscard]] constexpr int choose_columns(conv2d_problem const& p, int element_bytes) noexcept
-{
-  spread_pieces const list = spread_pieces_of(p.filter, p.stride, element_bytes);
-  int best                 = list.columns[0];
-  for (int i = 1; i < list.count; ++i) {
-    if (across(p, list.columns[i]) * list.columns[i] * 9 < across(p, best) * best * 8) {
-      best = list.columns[i];
-    }
-  }
-  return best;
 }
 
 /// Planes whose dy a warp has lanes for, which start their copies.
@@ -59,7 +57,7 @@ inline constexpr int walk = 8, strip = 32, small_block = 40 * 1024;
                                                  int element_bytes) noexcept
 {
   window_policy policy{};
-  policy.piece           = {choose_columns(p, element_bytes), 0};
+  policy.piece           = {spread_piece(p.filter, p.stride, element_bytes), 0};
   policy.tile.columns    = static_cast<int>(p.input.width);
   policy.tile.rows       = static_cast<int>(std::min<std::int64_t>(spread_rows(p).groups, strip));
   policy.tile.steps      = copy_bytes / element_bytes;
@@ -79,7 +77,7 @@ inline constexpr int walk = 8, strip = 32, small_block = 40 * 1024;
     return "a warp has fewer lanes than a channel has filters";
   }
   window_policy const least = least_tile(p, element_bytes);
-  if (across(p, least.piece.columns) > window_threads) { return "rows are longer than a block"; }
+  if (across(p, least.piece.columns) > spread_threads) { return "rows are longer than a block"; }
   if (shared_bytes(p, least, element_bytes) > device.shared_bytes_per_block) {
     return "a tile does not fit in shared memory";
   }
@@ -87,6 +85,20 @@ inline constexpr int walk = 8, strip = 32, small_block = 40 * 1024;
   return lay_out_spread(p, least.tile, element_bytes, least.piece.columns).tiles > INT32_MAX
            ? "dx needs more blocks than one launch has"
            : nullptr;
+}
+
+/// A tile that passes through shared memory in chunks, of as many planes as give a few warps work.
+[[nodiscard]] constexpr window_policy in_chunks(conv2d_problem const& p, int element_bytes,
+                                                device_facts const& device) noexcept
+{
+  constexpr int threads   = 3 * window_tiles::warp_size;
+  window_policy policy    = least_tile(p, element_bytes);
+  window_policy wider     = policy;
+  std::int64_t const most = threads / across(p, policy.piece.columns);
+  wider.tile.planes =
+    static_cast<int>(std::clamp<std::int64_t>(most, 1, std::max(most_planes(p), 1)));
+  if (element_bytes == 2) { wider.tile.steps *= 2; }
+  return shared_bytes(p, wider, element_bytes) <= device.shared_bytes_per_sm / 4 ? wider : policy;
 }
 
 }  // namespace spread_tiles
@@ -99,39 +111,38 @@ inline constexpr int walk = 8, strip = 32, small_block = 40 * 1024;
 {
   using namespace spread_tiles;
   using window_tiles::even_part;
-  std::int64_t const groups = spread_rows(p).groups;
-  std::int64_t const ramp   = spread_rows(p).ramp;
+  constexpr int warp        = window_tiles::warp_size;
+  spread_axis const rows    = spread_rows(p);
   window_policy policy      = least_tile(p, element_bytes);
   std::int64_t const beside = across(p, policy.piece.columns);
-  auto const bytes          = [&] { return shared_bytes(p, policy, element_bytes); };
-  auto const one_chunk      = [&](std::int64_t rows) {
-    policy.tile.rows  = static_cast<int>(rows);
-    policy.tile.steps = static_cast<int>(rows + ramp);
+  // Long filters, and those of halves whose sums leave a thread few columns, walk far.
+  bool const far = rows.ramp > 5 || (element_bytes == 2 && p.stride.height > 1 && rows.ramp > 1);
+  auto const one_chunk = [&](std::int64_t walk, std::int64_t walks, int planes) {
+    policy.rows_per_thread = even_part(rows.groups, walk);
+    policy.tile.rows   = static_cast<int>(std::min(walks * policy.rows_per_thread, rows.groups));
+    policy.tile.steps  = static_cast<int>(policy.tile.rows + rows.ramp);
+    policy.tile.planes = planes;
+    return shared_bytes(p, policy, element_bytes) <=
+           (p.multiplier > 1 ? small_block_of_several : small_block);
   };
-  constexpr int warp            = window_tiles::warp_size;
-  window_policy const in_chunks = policy;
-  policy.rows_per_thread        = even_part(groups, walk);
-  std::int64_t const below      = geometry::divide_up(groups, policy.rows_per_thread);
-  if (beside * below <= 2 * warp) {
-    one_chunk(groups);
-    int const most = most_planes(p);
-    while (policy.tile.planes < most &&
-           beside * below * (policy.tile.planes + 1) <= window_threads) {
-      ++policy.tile.planes;
-      if (bytes() > small_block) {
-        --policy.tile.planes;
-        break;
-      }
-      // Whole warps are enough.
-      if (beside * below * policy.tile.planes % warp == 0) { break; }
+  // Shorter walks, but of more rows than they share, until a tile is small.
+  std::int64_t const least_walk = std::max<std::int64_t>(2, 2 * rows.ramp);
+  bool small                    = false;
+  for (int walk = walk_of(p, element_bytes);
+       (walk >= least_walk || walk == walk_of(p, element_bytes)) && !far && !small; --walk) {
+    std::int64_t const below = geometry::divide_up(rows.groups, even_part(rows.groups, walk));
+    if (beside * below <= warp) {
+      auto planes =
+        static_cast<int>(std::min<std::int64_t>(warp / (beside * below), most_planes(p)));
+      while (!(small = one_chunk(walk, below, planes)) && planes > 1) { planes /= 2; }
+    } else {
+      std::int64_t const threads = rows.ramp > 1 ? 4 * warp : element_bytes == 2 ? warp : 2 * warp;
+      std::int64_t const least   = geometry::divide_up(warp, beside);
+      std::int64_t walks         = std::min(std::max(threads / beside, least), below);
+      while (!(small = one_chunk(walk, walks, 1)) && walks > least) { --walks; }
     }
-  } else if (beside <= 2 * warp) {
-    std::int64_t const segments = std::min(below, std::max<std::int64_t>(2 * warp / beside, 2));
-    one_chunk(std::min(segments * policy.rows_per_thread, groups));
   }
-  if (policy.tile.steps < policy.tile.rows + ramp || bytes() > device.shared_bytes_per_block) {
-    policy = in_chunks;
-  }
+  if (!small) { policy = in_chunks(p, element_bytes, device); }
   policy.threads = static_cast<int>(
     geometry::divide_up(
       beside * geometry::divide_up(policy.tile.rows, policy.rows_per_thread) * policy.tile.planes,

@@ -35,35 +35,37 @@ inline constexpr int warp_size = 32;
 struct aims {
   std::int64_t stage_bytes  = 16 * 1024;  ///< Of x and dy together, in whole planes,
   std::int64_t plane_bytes  = 28 * 1024;  ///< up to this size of a plane.
-  std::int64_t thread_bytes = 340;        ///< Of a chunk of rows, for each thread.
-  std::int64_t run_bytes    = 2048;       ///< That a run of x should have: starting one has a price.
+  std::int64_t thread_bytes = 340;        ///< Of a chunk of rows, for each thread;
+  std::int64_t window_bytes = 340;        ///< of windows of them.
+  std::int64_t run_bytes    = 2048;       ///< Of a run of x: to start a copy has a price.
   std::int64_t block_bytes  = 16 * 1024;  ///< That a block could move while it begins and ends.
   int stages                = 2;
-  int lanes                 = 32;         ///< Least threads of a block with whole planes, if work is there,
-  int row_lanes             = 64;         ///< and of one with rows.
+  int lanes                 = 32;         ///< Threads that a block with whole planes should have,
+  int row_lanes             = 64;         ///< and one with rows.
   int segment               = 7;          ///< Steps of one of the threads below each other.
-  int least_across          = 1;          ///< Threads along a row from which on rows are better.
+  int least_across          = INT32_MAX;  ///< Threads along a row from which on rows are better.
   int across                = 96;         ///< Threads along a window of a long row.
   int least_steps           = 16;         ///< Of a strip.
   std::int64_t longest_walk = 2048;       ///< Terms that a thread adds one after the other.
-  int passing               = 4;          ///< Times L2 that are read past it.
+  int passing               = 4;          ///< Tensors of up to so many times L2 leave it to others.
 };
 
+/// The aims for a filter and element type.
 [[nodiscard]] constexpr aims aims_for(conv2d_problem const& p, int element_bytes) noexcept
 {
   aims aim{};
-  aim.least_across = INT32_MAX;
-  bool const large = p.filter.height * p.filter.width > 25;
   if (element_bytes == 2) {
     aim.plane_bytes  = 6 * 1024;
     aim.lanes        = 64;
     aim.thread_bytes = 256;
     aim.row_lanes    = 32;
+    aim.across       = 64;
+    aim.window_bytes = 170;
   }
-  if (p.filter.height > 5 && large) {
-    // Bound by multiply-adds: as many warps as registers allow, and few multiply-adds' worth of
-    // beginnings.
+  if (window_filter_turns(p.filter, p.stride) < p.filter.height && p.filter.height > 5) {
+    // Bound by multiply-adds: as many warps as registers allow, so small chunks.
     aim.thread_bytes = 256;
+    aim.window_bytes = std::min<std::int64_t>(aim.window_bytes, 256);
     aim.row_lanes    = 32;
     aim.least_across = 4;
   }
@@ -142,16 +144,15 @@ struct frame {
   policy.down                 = static_cast<int>(divide_up(steps, segment));
   std::int64_t const threads  = f.across * policy.down;
   // A plane a thread and many taps: more of them share what it costs to begin.
-  bool const tiny             = threads == 1 && f.p.filter.height * f.p.filter.width >= 25;
-  std::int64_t const lanes    = f.aim.lanes * (tiny ? 2 : 1);
+  bool const tiny          = threads == 1 && f.p.filter.height * f.p.filter.width >= 25;
+  std::int64_t const lanes = f.aim.lanes * (tiny ? 2 : 1);
   std::int64_t const room =
     std::max<std::int64_t>(f.aim.stage_bytes * (tiny ? 2 : 1) / f.plane_bytes(), 1);
   std::int64_t const planes   = fill_warps(threads, lanes / threads, room);
   std::int64_t const x_bytes  = f.p.input.height * f.p.input.width * f.bytes;
   std::int64_t const channels = f.p.output_channels();
-  std::int64_t const together =
-    std::min({divide_up(f.aim.run_bytes, x_bytes), planes, channels});
-  policy.images   = static_cast<int>(
+  std::int64_t const together = std::min({divide_up(f.aim.run_bytes, x_bytes), planes, channels});
+  policy.images               = static_cast<int>(
     std::min({planes / together, f.p.batch, std::int64_t{warp_size}}));  // a lane each
   policy.channels = static_cast<int>(std::min(planes / policy.images, channels));
   policy.part     = policy.images;
@@ -167,30 +168,27 @@ struct frame {
   std::int64_t const windows = divide_up(f.across, most_across);
   std::int64_t const across  = divide_up(f.across, windows);
   bool const whole_rows      = windows == 1;
-  policy.columns =
-    static_cast<int>(whole_rows ? f.out.width : across * f.columns);
-  policy.strip  = f.walk.steps();
-  policy.images = static_cast<int>(
-    whole_rows ? fill_warps(across, f.aim.row_lanes / across, std::min(f.p.batch, most_images)) : 1);
+  policy.columns             = static_cast<int>(whole_rows ? f.out.width : across * f.columns);
+  policy.strip               = f.walk.steps();
+  policy.images              = static_cast<int>(
+    whole_rows ? fill_warps(across, f.aim.row_lanes / across, std::min(f.p.batch, most_images))
+                            : 1);
   policy.part = policy.images;
 
-  int const live              = f.walk.live;
-  int const turn              = window_filter_turns(f.p.filter, f.p.stride);
-  std::int64_t const of_image = (f.p.stride.height * std::min(policy.columns * f.p.stride.width +
-                                                                f.p.filter.width,
-                                                              f.p.input.width) +
-                                 policy.columns) *
-                                f.bytes;
-  std::int64_t const turns =
-    std::clamp<std::int64_t>(f.aim.thread_bytes *
-                               divide_up(across * policy.images, warp_size) * warp_size /
-                               (of_image * policy.images * turn),
-                             1,
-                             divide_up(policy.strip + live - 1, turn));
+  int const live = f.walk.live;
+  int const turn = window_filter_turns(f.p.filter, f.p.stride);
+  std::int64_t const of_image =
+    (f.p.stride.height *
+       std::min(policy.columns * f.p.stride.width + f.p.filter.width, f.p.input.width) +
+     policy.columns) *
+    f.bytes;
+  std::int64_t const turns = std::clamp<std::int64_t>(
+    (whole_rows ? f.aim.thread_bytes : f.aim.window_bytes) *
+      divide_up(across * policy.images, warp_size) * warp_size / (of_image * policy.images * turn),
+    1, divide_up(policy.strip + live - 1, turn));
   // The rows of a window have a lane each.
-  std::int64_t const lanes =
-    std::max<std::int64_t>(warp_size / (turn * f.p.stride.height), 1);
-  policy.steps = static_cast<int>(turn * (whole_rows ? turns : std::min(turns, lanes)));
+  std::int64_t const lanes = std::max<std::int64_t>(warp_size / (turn * f.p.stride.height), 1);
+  policy.steps             = static_cast<int>(turn * (whole_rows ? turns : std::min(turns, lanes)));
   return policy;
 }
 
@@ -203,8 +201,7 @@ struct frame {
 constexpr void count_threads(frame const& f, window_filter_policy& policy) noexcept
 {
   std::int64_t const of_channel = members(f, policy);
-  policy.threads =
-    static_cast<int>(divide_up(of_channel * policy.channels, warp_size)) * warp_size;
+  policy.threads = static_cast<int>(divide_up(of_channel * policy.channels, warp_size)) * warp_size;
   policy.sum_lanes = 1;
   while (policy.sum_lanes < warp_size && policy.sum_lanes * 4 < of_channel) {
     policy.sum_lanes *= 2;
@@ -212,7 +209,8 @@ constexpr void count_threads(frame const& f, window_filter_policy& policy) noexc
 }
 
 /// Time that a launch takes, in bytes that a block moves meanwhile: blocks come in waves.
-[[nodiscard]] constexpr std::int64_t cost(frame const& f, window_filter_policy const& policy) noexcept
+[[nodiscard]] constexpr std::int64_t cost(frame const& f,
+                                          window_filter_policy const& policy) noexcept
 {
   window_filter_splits const of{f.p, policy};
   std::int64_t const of_step = (f.p.stride.height * f.p.input.width + f.out.width) * f.bytes;
@@ -226,13 +224,13 @@ constexpr void count_threads(frame const& f, window_filter_policy& policy) noexc
 constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
 {
   count_threads(f, policy);
-  bool const whole  = window_filter_layout{f.p, policy, f.bytes}.whole_planes;
+  bool const whole          = window_filter_layout{f.p, policy, f.bytes}.whole_planes;
   window_filter_policy best = policy;
   std::int64_t least        = INT64_MAX;
   int const steps           = f.walk.steps();
   int const lowest          = std::max(f.aim.least_steps, 4 * (f.walk.live - 1));
   for (std::int64_t strips = 1; strips == 1 || (!whole && steps / strips >= lowest); strips *= 2) {
-    policy.strip = static_cast<int>(divide_up(steps, strips));
+    policy.strip             = static_cast<int>(divide_up(steps, strips));
     std::int64_t const terms = divide_up(policy.strip, policy.down) * f.columns;
     bool const too_long = terms > f.aim.longest_walk && !whole && steps / (2 * strips) >= lowest;
     if (too_long) { continue; }
@@ -269,8 +267,8 @@ constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
     chosen = policy.threads <= window_filter_threads && f.fits(policy);
   }
   std::int64_t const most_images = 8;
-  for (std::int64_t across =
-         f.across <= window_filter_threads ? std::max<std::int64_t>(f.across, 1) : f.aim.across;
+  for (std::int64_t across = f.across <= window_filter_threads ? std::max<std::int64_t>(f.across, 1)
+                                                               : f.aim.across;
        !chosen && across > 0; across /= 2) {
     policy = in_rows(f, across, most_images);
     share_out(f, policy);
@@ -298,10 +296,9 @@ constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
   int const columns = window_filter_columns(p.filter, element_bytes);
   std::int64_t const own =
     divide_up(policy.part, policy.images) * divide_up(policy.strip, policy.down) * columns;
-  std::int64_t const threads =
-    divide_up(policy.columns, columns) * policy.down * policy.images;
-  std::int64_t const splits = window_filter_splits{p, policy}.splits();
-  constexpr int levels      = 5;
+  std::int64_t const threads = divide_up(policy.columns, columns) * policy.down * policy.images;
+  std::int64_t const splits  = window_filter_splits{p, policy}.splits();
+  constexpr int levels       = 5;
   return own + divide_up(threads, policy.sum_lanes) + levels + divide_up(splits, split_warps) +
          split_warps;
 }

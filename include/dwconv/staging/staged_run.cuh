@@ -24,9 +24,15 @@ struct staged_run {
     T const* from;
     unsigned bytes;
 
-    __device__ void load(transaction_barrier& landed, read_policy policy) const
+    /// @param passing Whether L2 shall keep what others left there rather than this.
+    __device__ void load(transaction_barrier& landed, bool passing) const
     {
-      if (bytes > 0) { bulk_load(to, from, bytes, landed, policy); }
+      if (bytes == 0) { return; }
+      if (passing) {
+        bulk_load_passing(to, from, bytes, landed);
+      } else {
+        bulk_load(to, from, bytes, landed);
+      }
     }
   };
 

@@ -18,19 +18,23 @@ DWCONV_ABI_NAMESPACE_BEGIN
 
 /// One compiled kernel that spreads dy over dx.
 ///
-/// @tparam Groups     Of columns, that a thread has.
 /// @tparam Multiplied Each plane of dx sums over several of dy.
-template <element T, static_taps Taps, static_stride Stride, int Groups, bool Multiplied,
+template <element T, static_taps Taps, static_stride Stride, bool Multiplied,
           mover Mover = mover::newest>
 struct spread_config {
-  using element_type                      = T;
-  static constexpr extent2 taps           = Taps::extent;
-  static constexpr extent2 stride         = Stride::extent;
-  static constexpr mover how              = Mover;
-  static constexpr bool multiplied        = Multiplied;
-  static constexpr int groups_per_thread  = Groups;
-  static constexpr int columns_per_thread = Groups * static_cast<int>(Stride::extent.width);
-  static constexpr int blocks = spread_blocks(Taps::extent, Stride::extent, Groups, sizeof(T));
+  using element_type               = T;
+  static constexpr extent2 taps    = Taps::extent;
+  static constexpr extent2 stride  = Stride::extent;
+  static constexpr mover how       = Mover;
+  static constexpr bool multiplied = Multiplied;
+  static constexpr int groups_per_thread =
+    spread_piece(Taps::extent, Stride::extent, static_cast<int>(sizeof(T)));
+  static constexpr int columns_per_thread =
+    groups_per_thread * static_cast<int>(Stride::extent.width);
+  static constexpr int filter_pitch =
+    spread_filter_pitch(Taps::extent, static_cast<int>(sizeof(sum_of<T>)));
+  static constexpr int blocks =
+    spread_blocks(Taps::extent, Stride::extent, groups_per_thread, sizeof(T));
 };
 
 /// Which of `columns` columns from `first` on lie in [0, width), the first lowest.
@@ -45,7 +49,7 @@ template <int Columns>
 
 /// A tile of dx a block, staged and stored as `window_forward_kernel` does.
 template <typename Config>
-__global__ void __launch_bounds__(window_threads, Config::blocks)
+__global__ void __launch_bounds__(spread_threads, Config::blocks)
   window_backward_data_kernel(spread_params<typename Config::element_type> const p)
 {
   using T             = typename Config::element_type;
@@ -100,13 +104,19 @@ __global__ void __launch_bounds__(window_threads, Config::blocks)
   int const steps = opaque(piece.rows > 0 ? piece.rows + engine::ramp : 0);
   int const row   = tile.row + piece.row - engine::ramp;  // of dy
 
+  auto* const filters =
+    reinterpret_cast<typename engine::sum*>(output_area + g.stages * g.output_size);
+  if constexpr (Config::multiplied) {
+    stage_spread_filters<Config>(p, tile.plane, tile.planes, filters);
+  }
   engine window{p.filter + static_cast<std::int64_t>(channel) * f.multiplier *
                              (engine::filter_height * engine::filter_width),
-                f.multiplier, from, f.input_width};
+                filters + piece.plane * f.multiplier * Config::filter_pitch, f.multiplier, from,
+                f.input_width};
   epilogue::identity const none;
   retire_type retire{
     nullptr, g.output_pitch, columns_inside<engine::columns>(left, f.output_width), {}, 0, 1, none};
-  block_sync();  // nobody waits on a barrier that is not set up
+  block_sync();  // filters are staged, and nobody waits on a barrier that is not set up
 
 #pragma unroll 1
   for (int k = 0; k < g.chunks; ++k) {

@@ -16,14 +16,19 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// One compiled window kernel of backward_filter.
 template <element T, static_taps Taps, static_stride Stride, mover Mover = mover::newest>
 struct window_filter_config {
-  using element_type            = T;
+  using element_type                      = T;
   using params                            = window_filter_params<T, sum_of<T>>;
-  static constexpr extent2 taps = Taps::extent;
+  static constexpr extent2 taps           = Taps::extent;
   static constexpr extent2 stride         = Stride::extent;
   static constexpr mover how              = Mover;
   static constexpr int columns_per_thread = window_filter_columns(taps, sizeof(T));
   static constexpr int blocks             = window_filter_blocks(taps, stride, sizeof(T));
   static constexpr int turns              = window_filter_turns(taps, stride);
+  /// Code for sm_100 and newer takes some registers more, which matters where all are taken.
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int blocks_on(int architecture)
+  {
+    return architecture >= 100 && turns == 1 && blocks > 1 ? blocks - 1 : blocks;
+  }
 };
 
 /// Adds up what the threads of a block have summed: threads of a channel are neighbours, and
@@ -43,8 +48,8 @@ __device__ void add_up_threads(Engine const& engine, typename Engine::sum* area,
   int const own     = thread >> p.sum_shift;
   int const lane    = thread & (lanes - 1);
   sum* const partial =
-    p.partial + (static_cast<std::int64_t>(share.split) * p.output_channels + share.channel) *
-                  Engine::taps;
+    p.partial +
+    (static_cast<std::int64_t>(share.split) * p.output_channels + share.channel) * Engine::taps;
   int const elements = share.channels * Engine::taps;
 #pragma unroll 1
   for (int first = 0; first < elements; first += threads >> p.sum_shift) {
@@ -66,7 +71,7 @@ __device__ void add_up_threads(Engine const& engine, typename Engine::sum* area,
 /// chunk is multiplied the next is on its way. A thread stays with its columns and its channel, so
 /// that its sums stay in registers all the way.
 template <typename Config>
-__global__ void __launch_bounds__(window_filter_threads, Config::blocks)
+__global__ void __launch_bounds__(window_filter_threads, Config::blocks_on(architecture()))
   window_filter_kernel(typename Config::params const p)
 {
   using T             = typename Config::element_type;
@@ -104,24 +109,26 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks)
   int const dy_from = p.of_x.size + image * p.of_dy.run * p.images_apart +
                       planes * channel * p.of_dy.height * p.of_dy.width + column;
   constexpr unsigned piece = copy_bytes / sizeof(T);
-  unsigned x_past = p.x_past + static_cast<unsigned>((share.image + image) * p.of_x.image +
-                                                     share.x_channel * p.of_x.plane) +
-                    static_cast<unsigned>(share.x_column);
-  unsigned dy_past = p.dy_past + static_cast<unsigned>((share.image + image) * p.of_dy.image +
-                                                       share.channel * p.of_dy.plane) +
-                     static_cast<unsigned>(share.column);
-  unsigned const x_further  = static_cast<unsigned>(p.images * p.of_x.image);
-  unsigned const dy_further = static_cast<unsigned>(p.images * p.of_dy.image);
+  unsigned x_past =
+    p.x_past +
+    static_cast<unsigned>((share.image + image) * p.of_x.image + share.x_channel * p.of_x.plane) +
+    static_cast<unsigned>(share.x_column);
+  unsigned dy_past =
+    p.dy_past +
+    static_cast<unsigned>((share.image + image) * p.of_dy.image + share.channel * p.of_dy.plane) +
+    static_cast<unsigned>(share.column);
   // In whole planes a thread has a segment, else the strip.
   int const from  = p.whole_planes ? share.from + segment * p.segment : share.from;
   int const until = p.whole_planes ? min(from + p.segment, share.until) : share.until;
+
+  int const needed = opaque(outputs > 0 ? image : INT32_MAX);  // more images than that
 
   window_filter_place place{p, share};
   block_sync();  // nobody waits on a barrier that is not set up
 #pragma unroll 1
   while (place.images > 0) {
     feed.wait(p, place);
-    if (outputs > 0 && image < place.images) {
+    if (needed < place.images) {
       auto const chunk     = p.chunk(place.begin, share.from, share.until);
       T const* const stage = areas + place.stage * (p.of_x.size + p.of_dy.size);
       int const begin      = p.whole_planes ? p.first_of_strip(from) : place.begin;
@@ -131,7 +138,7 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks)
       rows.x_end = max(min(end * engine::stride_height - p.pad_top, p.of_x.height), rows.x_row);
       unsigned const x_run  = x_past + static_cast<unsigned>(chunk.x_row * p.of_x.width);
       unsigned const dy_run = dy_past + static_cast<unsigned>(chunk.dy_row * p.of_dy.width);
-      rows.x = stage + x_from + static_cast<int>(x_run % piece) +
+      rows.x                = stage + x_from + static_cast<int>(x_run % piece) +
                (rows.x_row - chunk.x_row) * p.of_x.pitch;
       rows.x_pitch  = p.of_x.pitch;
       rows.dy_row   = chunk.dy_row;
@@ -141,8 +148,8 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks)
       of_thread.walk(rows, begin, end, p.pad_top);
     }
     if (place.advance(p, share)) {
-      x_past += x_further;
-      dy_past += dy_further;
+      x_past += static_cast<unsigned>(p.images) * static_cast<unsigned>(p.of_x.image);
+      dy_past += static_cast<unsigned>(p.images) * static_cast<unsigned>(p.of_dy.image);
     }
     block_sync();
     feed.start(p, share);

@@ -11,9 +11,9 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// What one thread has of a chunk: rows of a plane of x and of its plane of dy, at its columns.
 template <typename T>
 struct window_filter_rows {
-  T const* x;   ///< Row `x_row`, at the input column under the first tap of the first output.
+  T const* x;  ///< Row `x_row`, at the input column under the first tap of the first output.
   int x_pitch;
-  int x_row;    ///< Rows whose products are this thread's.
+  int x_row;  ///< Rows whose products are this thread's.
   int x_end;
   T const* dy;  ///< Row `dy_row`.
   int dy_pitch;
@@ -62,6 +62,7 @@ class window_filter_engine {
     }
 #pragma unroll
     for (int v = 0; v < columns; ++v) { here_[v] = opaque(v < outputs ? ~0u : 0u); }
+    outputs_ = outputs;
   }
 
   /// Takes steps `step` to `end` - 1, and perhaps some more, in which no row of `rows` takes part.
@@ -89,7 +90,10 @@ class window_filter_engine {
     }
   }
 
-  [[nodiscard]] __device__ sum of_tap(int tap) const { return sums_[tap]; }
+  [[nodiscard]] __device__ sum of_tap(int tap) const
+  {
+    return sums_[tap];
+  }
 
  private:
   /// Which of the rows kept is the `m`-th last in turn u.
@@ -107,9 +111,15 @@ class window_filter_engine {
         for (int v = 0; v < columns; ++v) { dy_[m][v] = dy_[m - 1][v]; }
       }
     }
+    // Many sums leave no registers for masks.
+    [[maybe_unused]] int const outputs = row_here != 0 ? outputs_ : 0;
 #pragma unroll
     for (int v = 0; v < columns; ++v) {
-      dy_[place(u, 0)][v] = to_sum(keep_bits(row[v], here_[v] & row_here));
+      if constexpr (turns == 1) {
+        dy_[0][v] = v < outputs ? to_sum(row[v]) : sum(0);
+      } else {
+        dy_[place(u, 0)][v] = to_sum(keep_bits(row[v], here_[v] & row_here));
+      }
     }
   }
 
@@ -138,6 +148,7 @@ class window_filter_engine {
   sum dy_[live][columns];
   unsigned on_image_[reach];
   unsigned here_[columns];
+  int outputs_;
 };
 
 DWCONV_ABI_NAMESPACE_END

@@ -34,17 +34,17 @@ struct window_filter_share {
     int const strip  = strips - groups * p.strips.divisor();
     int const part   = p.groups.quotient(groups);
     window_filter_share s;
-    s.split      = (part * p.strips.divisor() + strip) * p.windows.divisor() + window;
-    s.channel    = (groups - part * p.groups.divisor()) * p.channels;
-    s.channels   = min(p.channels, p.output_channels - s.channel);
-    s.image      = part * p.part;
-    s.images     = min(p.part, p.batch - s.image);
-    s.from       = p.first_step + strip * p.strip;
-    s.until      = min(s.from + p.strip, p.end_step);
-    s.column     = window * p.columns;
-    s.columns    = min(p.columns, p.of_dy.width - s.column);
-    s.x_channel  = p.multiplier.quotient(s.channel);
-    s.x_channels = p.multiplier.quotient(s.channel + s.channels - 1) - s.x_channel + 1;
+    s.split         = (part * p.strips.divisor() + strip) * p.windows.divisor() + window;
+    s.channel       = (groups - part * p.groups.divisor()) * p.channels;
+    s.channels      = min(p.channels, p.output_channels - s.channel);
+    s.image         = part * p.part;
+    s.images        = min(p.part, p.batch - s.image);
+    s.from          = p.first_step + strip * p.strip;
+    s.until         = min(s.from + p.strip, p.end_step);
+    s.column        = window * p.columns;
+    s.columns       = min(p.columns, p.of_dy.width - s.column);
+    s.x_channel     = p.multiplier.quotient(s.channel);
+    s.x_channels    = p.multiplier.quotient(s.channel + s.channels - 1) - s.x_channel + 1;
     int const left  = s.column * p.stride_width - p.pad_left;
     int const right = left + (s.columns - 1) * p.stride_width + p.filter_width;
     s.x_column      = p.whole_rows ? 0 : max(left, 0);
@@ -118,37 +118,37 @@ class window_filter_feed {
   __device__ void start(Params const& p, window_filter_share const& s)
   {
     if (place_.images > 0) {
-      auto const rows = p.chunk(place_.begin, s.from, s.until);
-      T* const x_area = area_ + place_.stage * (p.of_x.size + p.of_dy.size);
+      auto const rows  = p.chunk(place_.begin, s.from, s.until);
+      T* const x_area  = area_ + place_.stage * (p.of_x.size + p.of_dy.size);
       int const x_rows = s.x_columns > 0 ? rows.x_rows : 0;
       if constexpr (How == mover::bulk) {
         if (warp_index() == max(server_, 0)) {
           int const lane = lane_index();
-          auto const a =
-            run(p, p.of_x, x_, x_fixed_, s.x_columns, rows.x_row, x_rows, lane, x_area,
-                {p.x, p.x_end}).cut();
+          auto const a = run(p, p.of_x, x_, x_fixed_, s.x_columns, rows.x_row, x_rows, lane, x_area,
+                             {p.x, p.x_end})
+                           .cut();
           auto const b = run(p, p.of_dy, dy_, dy_fixed_, s.columns, rows.dy_row, rows.dy_rows, lane,
-                             x_area + p.of_x.size, {p.dy, p.dy_end}).cut();
+                             x_area + p.of_x.size, {p.dy, p.dy_end})
+                           .cut();
           unsigned const all          = warp_sum(a.bytes + b.bytes);
           transaction_barrier& landed = landed_[place_.stage];
           warp_sync();
           if (lane == 0) { landed.arrive_and_expect(all); }
-          read_policy const policy =
-            p.passing ? read_policy::passing() : read_policy::normal();
-          a.load(landed, policy);
-          b.load(landed, policy);
+          a.load(landed, p.passing);
+          b.load(landed, p.passing);
         }
         ++server_;
         if (server_ * warp_lanes >= static_cast<int>(blockDim.x)) { server_ = 0; }
       } else {
         constexpr bool async = How == mover::async;
         for (int r = 0; r < runs(p, x_rows); ++r) {
-          run(p, p.of_x, x_, x_fixed_, s.x_columns, rows.x_row, x_rows, r, x_area,
-              {p.x, p.x_end}).template share_out<async>();
+          run(p, p.of_x, x_, x_fixed_, s.x_columns, rows.x_row, x_rows, r, x_area, {p.x, p.x_end})
+            .template share_out<async>();
         }
         for (int r = 0; r < runs(p, rows.dy_rows); ++r) {
           run(p, p.of_dy, dy_, dy_fixed_, s.columns, rows.dy_row, rows.dy_rows, r,
-              x_area + p.of_x.size, {p.dy, p.dy_end}).template share_out<async>();
+              x_area + p.of_x.size, {p.dy, p.dy_end})
+            .template share_out<async>();
         }
       }
       if (place_.advance(p, s)) {
@@ -191,12 +191,11 @@ class window_filter_feed {
   template <typename Params>
   [[nodiscard]] __device__ staged_run<T> run(Params const& p, window_filter_source const& of,
                                              T const* first, int fixed, int columns, int row,
-                                             int rows, int r, T* area,
-                                             tensor_range<T> tensor) const
+                                             int rows, int r, T* area, tensor_range<T> tensor) const
   {
-    bool const here   = rows > 0 && r < runs(p, rows);
-    int const count   = p.whole_rows ? rows * of.width + fixed : columns;
-    T const* from     = first;
+    bool const here = rows > 0 && r < runs(p, rows);
+    int const count = p.whole_rows ? rows * of.width + fixed : columns;
+    T const* from   = first;
     // A window's rows keep their distance to a boundary by their pitch; the first decides.
     if (p.whole_rows) {
       from += r * of.image + static_cast<std::int64_t>(row) * of.width;

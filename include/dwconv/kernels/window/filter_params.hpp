@@ -36,7 +36,7 @@ struct window_filter_params {
   T const* x_end;
   T const* dy;
   T const* dy_end;
-  unsigned x_past;   ///< How the tensors are aligned, in elements.
+  unsigned x_past;  ///< How the tensors are aligned, in elements.
   unsigned dy_past;
   Sum* partial;  ///< Of each split, a gradient of the filter.
   window_filter_source of_x;
@@ -66,7 +66,7 @@ struct window_filter_params {
   bool whole_rows;
   int stages;
   bool passing;
-  int sum_shift;  ///< 2^sum_shift lanes add up a tap's sums.
+  int sum_shift;                       ///< 2^sum_shift lanes add up a tap's sums.
   fast_divisor<std::int32_t> across;   ///< Threads along a row,
   fast_divisor<std::int32_t> down;     ///< below each other,
   fast_divisor<std::int32_t> beside;   ///< and in images beside each other.
@@ -110,8 +110,8 @@ struct window_filter_params {
     window_filter_splits const of{p, policy};
     int const columns_of_thread = window_filter_columns(p.filter, static_cast<int>(sizeof(T)));
 
-    of_x  = source(p.input, p.channels, at.x_pitch, at.x_run, at.x_size);
-    of_dy = source(out, p.output_channels(), at.dy_pitch, at.dy_run, at.dy_size);
+    of_x         = source(p.input, p.channels, at.x_pitch, at.x_run, at.x_size);
+    of_dy        = source(out, p.output_channels(), at.dy_pitch, at.dy_run, at.dy_size);
     segment      = static_cast<int>(geometry::divide_up(walk.steps(), policy.down));
     live         = walk.live;
     first_step   = walk.first;
@@ -137,9 +137,9 @@ struct window_filter_params {
                                                                        int until) const noexcept
   {
     if (whole_planes) { return {0, of_x.height, 0, of_dy.height}; }
-    int const end    = least(begin + steps, until);
-    int const dy_row = most(begin, 0);
-    int const x_row  = most(most(begin, from) * stride_height - pad_top, 0);
+    int const end       = least(begin + steps, until);
+    int const dy_row    = most(begin, 0);
+    int const x_row     = most(most(begin, from) * stride_height - pad_top, 0);
     int const x_end_row = least(end * stride_height - pad_top, of_x.height);
     return {x_row, most(x_end_row - x_row, 0), dy_row, most(least(end, of_dy.height) - dy_row, 0)};
   }
@@ -163,8 +163,12 @@ struct window_filter_params {
                                                    std::int64_t size)
   {
     std::int64_t const elements = plane.height * plane.width;
-    return {static_cast<int>(plane.height), static_cast<int>(plane.width), elements,
-            elements * planes,              static_cast<int>(pitch),       static_cast<int>(run),
+    return {static_cast<int>(plane.height),
+            static_cast<int>(plane.width),
+            elements,
+            elements * planes,
+            static_cast<int>(pitch),
+            static_cast<int>(run),
             static_cast<int>(size)};
   }
 };

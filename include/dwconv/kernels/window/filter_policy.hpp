@@ -13,14 +13,14 @@ namespace dwconv {
 /// It takes `channels` output channels, one strip of one window of columns of their planes, and
 /// `part` images, of which `images` at a time pass through shared memory in chunks of `steps`.
 struct window_filter_policy {
-  int channels  = 1;  ///< More than one only where a chunk has whole planes.
-  int part      = 1;  ///< Images of a block,
-  int images    = 1;  ///< and those staged side by side.
-  int columns   = 1;  ///< Of dy, of a window.
-  int strip     = 1;  ///< Steps of a strip: of each the x of its rows, with all that they meet.
-  int steps     = 1;  ///< Of a chunk.
-  int down      = 1;  ///< Threads below each other, where a chunk has whole planes.
-  int stages    = 2;  ///< Chunks staged or on their way at a time.
+  int channels  = 1;      ///< More than one only where a chunk has whole planes.
+  int part      = 1;      ///< Images of a block,
+  int images    = 1;      ///< and those staged side by side.
+  int columns   = 1;      ///< Of dy, of a window.
+  int strip     = 1;      ///< Steps of a strip: of each the x of its rows, with all that they meet.
+  int steps     = 1;      ///< Of a chunk.
+  int down      = 1;      ///< Threads below each other, where a chunk has whole planes.
+  int stages    = 2;      ///< Chunks staged or on their way at a time.
   bool passing  = false;  ///< What is read does not take the place of what others left in L2.
   int threads   = 32;
   int sum_lanes = 1;  ///< Lanes, a power of two, that add up what a block's threads leave of a tap.
@@ -61,8 +61,11 @@ inline constexpr int window_filter_threads = 128;
   std::int64_t const live   = (filter.height + stride.height - 1) / stride.height;
   std::int64_t const reach  = (columns - 1) * stride.width + filter.width;
   std::int64_t const words  = element_bytes == 8 ? 2 : 1;
-  std::int64_t const needed =
-    words * (filter.height * filter.width + live * columns + reach) + reach + columns + 36;
+  std::int64_t const needed = words * (filter.height * filter.width + live * columns + reach) +
+                              reach + columns +
+                              (element_bytes == 8                         ? 80
+                               : window_filter_turns(filter, stride) == 1 ? 28
+                                                                          : 56);
   return static_cast<int>(
     std::clamp<std::int64_t>(65536 / (window_filter_threads * ((needed + 7) / 8 * 8)), 1, 8));
 }
@@ -90,7 +93,7 @@ struct window_filter_layout {
   bool whole_planes;  ///< A chunk has whole planes of each of its images, which follow each other;
   bool whole_rows;    ///< else a run of full rows; else a run a row.
   int slack;          ///< Readable elements before the first stage and after the last.
-  std::int64_t x_pitch, x_run, x_size;     ///< From row to row, run to run, and in all.
+  std::int64_t x_pitch, x_run, x_size;  ///< From row to row, run to run, and in all.
   std::int64_t dy_pitch, dy_run, dy_size;
 
   constexpr window_filter_layout(conv2d_problem const& p, window_filter_policy const& policy,
@@ -108,28 +111,28 @@ struct window_filter_layout {
     whole_planes = whole_rows && policy.strip >= walk.steps() && policy.steps >= policy.strip;
     std::int64_t const reach =
       (window_filter_columns(p.filter, element_bytes) - 1) * p.stride.width + p.filter.width;
-    slack = geometry::round_up(
-              static_cast<int>(reach + std::max(p.pad.left, p.pad.right)), piece) + piece;
+    slack = geometry::round_up(static_cast<int>(reach + std::max(p.pad.left, p.pad.right)), piece) +
+            piece;
 
     auto const run = [&](std::int64_t elements) {
       return geometry::spread_planes(elements + 2 * piece, piece);
     };
     x_pitch  = whole_rows ? p.input.width
-                          : geometry::congruent_pitch(
-                              std::min(met, p.input.width) + 2 * piece, p.input.width, piece);
+                          : geometry::congruent_pitch(std::min(met, p.input.width) + 2 * piece,
+                                                      p.input.width, piece);
     dy_pitch = whole_rows ? out.width
                           : geometry::congruent_pitch(policy.columns + 2 * piece, out.width, piece);
     std::int64_t const x_rows =
       std::min<std::int64_t>(std::int64_t{policy.steps} * p.stride.height, p.input.height);
     std::int64_t const dy_rows = std::min<std::int64_t>(policy.steps, out.height);
-    x_run   = whole_planes ? run(xs * p.input.height * p.input.width)
-              : whole_rows ? run(x_rows * x_pitch)
-                           : x_pitch;
-    dy_run  = whole_planes ? run(g * out.height * out.width)
-              : whole_rows ? run(dy_rows * dy_pitch)
-                           : dy_pitch;
-    x_size  = whole_rows ? policy.images * x_run : run(x_rows * x_pitch);
-    dy_size = whole_rows ? policy.images * dy_run : run(dy_rows * dy_pitch);
+    x_run                      = whole_planes ? run(xs * p.input.height * p.input.width)
+                                 : whole_rows ? run(x_rows * x_pitch)
+                                              : x_pitch;
+    dy_run                     = whole_planes ? run(g * out.height * out.width)
+                                 : whole_rows ? run(dy_rows * dy_pitch)
+                                              : dy_pitch;
+    x_size                     = whole_rows ? policy.images * x_run : run(x_rows * x_pitch);
+    dy_size                    = whole_rows ? policy.images * dy_run : run(dy_rows * dy_pitch);
   }
 
   /// Bytes before the stages, for barriers.
@@ -141,8 +144,8 @@ struct window_filter_layout {
                                              int element_bytes) const noexcept
   {
     std::int64_t const staged = (2 * slack + policy.stages * (x_size + dy_size)) * element_bytes;
-    std::int64_t const sums   = p.filter.height * p.filter.width * policy.threads *
-                              (element_bytes == 8 ? 8 : 4);
+    std::int64_t const sums =
+      p.filter.height * p.filter.width * policy.threads * (element_bytes == 8 ? 8 : 4);
     return barrier_bytes + std::max(staged, sums);
   }
 };

@@ -27,6 +27,28 @@ struct spread_planes_of_dy {
   }
 };
 
+/// Brings the filters of `planes` planes of dx, from number `plane` on, to shared memory.
+template <typename Config>
+__device__ void stage_spread_filters(spread_params<typename Config::element_type> const& p,
+                                     int plane, int planes,
+                                     sum_of<typename Config::element_type>* area)
+{
+  constexpr int taps = static_cast<int>(Config::taps.height * Config::taps.width);
+  int const count    = planes * p.multiplier.divisor() * taps;
+#pragma unroll 1
+  for (int e = static_cast<int>(threadIdx.x); e < count; e += static_cast<int>(blockDim.x)) {
+    int const staged  = e / taps;
+    int const tap     = e - staged * taps;
+    int const of_tile = p.multiplier.quotient(staged);
+    int const channel =
+      plane + of_tile - p.channels.quotient(plane + of_tile) * p.channels.divisor();
+    std::int64_t const filter =
+      static_cast<std::int64_t>(channel - of_tile) * p.multiplier.divisor() + staged;
+    area[staged * Config::filter_pitch + tap] =
+      to_sum(load_read_only(p.filter + filter * taps + tap));
+  }
+}
+
 /// Walks down the staged rows of dy and adds each element times the filter to the elements of dx
 /// that it met: the rows of dx that a row of dy reaches are sums in registers, for the columns of
 /// some neighbouring groups. The oldest `stride` rows are finished by each step.
@@ -47,14 +69,18 @@ class spread_window {
   static constexpr int columns       = Config::columns_per_thread;            ///< Of dx.
   static constexpr int reach         = columns / stride_width + ramp_across;  ///< Columns of dy.
 
-  /// @param filter  The first of those whose results were added to dy's planes.
-  /// @param filters How many there are.
+  /// @param filter  The channel's, if it has one.
+  /// @param staged  Else where its filters are staged, `spread_filter_pitch` apart,
+  /// @param filters and how many there are.
   /// @param column  Column of dy that the thread reads first, and
   /// @param width   those there are.
-  __device__ spread_window(T const* filter, int filters, int column, int width)
-    : from_{filter}, filters_{filters}
+  __device__ spread_window(T const* filter, sum const* staged, int filters, int column, int width)
+    : from_{staged}, filters_{filters}
   {
-    if constexpr (!Config::multiplied) { take_filter(filter); }
+    if constexpr (!Config::multiplied) {
+#pragma unroll
+      for (int t = 0; t < taps; ++t) { filter_[t] = to_sum(load_read_only(filter + t)); }
+    }
 #pragma unroll
     for (int c = 0; c < reach; ++c) {
       on_image_[c] = opaque(column + c >= 0 && column + c < width ? ~0u : 0u);
@@ -106,23 +132,33 @@ class spread_window {
 
  private:
   static constexpr int rows = std::max(filter_height, stride_height);
+  static constexpr int taps = filter_height * filter_width;
 
-  __device__ void take_filter(T const* filter)
+  /// 16 bytes of a staged filter.
+  struct alignas(16) pack {
+    sum values[16 / sizeof(sum)];
+  };
+
+  /// Reads staged filter number `m`.
+  __device__ void take_filter(int m)
   {
+    constexpr int at_once = 16 / static_cast<int>(sizeof(sum));
 #pragma unroll
-    for (int t = 0; t < filter_height * filter_width; ++t) {
-      filter_[t] = to_sum(load_read_only(filter + t));
+    for (int t = 0; t < Config::filter_pitch; t += at_once) {
+      pack const some = *reinterpret_cast<pack const*>(from_ + (m * Config::filter_pitch + t));
+#pragma unroll
+      for (int i = 0; i < at_once && t + i < taps; ++i) { filter_[t + i] = some.values[i]; }
     }
   }
 
   __device__ void add_row(T const* row, spread_planes_of_dy<T> const& planes)
   {
     if constexpr (Config::multiplied) {
-      take_filter(from_);
+      take_filter(0);
       accumulate<true>(row);
 #pragma unroll 1
       for (int m = 1; m < filters_; ++m) {
-        take_filter(from_ + m * (filter_height * filter_width));
+        take_filter(m);
         accumulate<false>(row + planes.offset(m));
       }
     } else {
@@ -175,9 +211,9 @@ class spread_window {
     }
   }
 
-  T const* from_;
+  sum const* from_;
   int filters_;
-  sum filter_[filter_height * filter_width];
+  sum filter_[taps];
   unsigned on_image_[reach];
   sum sums_[rows][columns];
   int step_ = 0;

@@ -26,6 +26,7 @@ struct spread_params {
   fast_divisor<std::int32_t> across;  ///< Threads along a row.
   fast_divisor<std::int32_t> down;    ///< Threads down a plane.
   fast_divisor<std::int32_t> channels;
+  fast_divisor<std::int32_t> multiplier;
 
   spread_params(conv2d_problem const& p, backward_data_tensors<T> const& tensors,
                 window_policy const& policy)
@@ -43,7 +44,8 @@ struct spread_params {
       across{static_cast<std::int32_t>(geometry::divide_up(groups, policy.piece.columns))},
       down{
         static_cast<std::int32_t>(geometry::divide_up(policy.tile.rows, policy.rows_per_thread))},
-      channels{static_cast<std::int32_t>(p.channels)}
+      channels{static_cast<std::int32_t>(p.channels)},
+      multiplier{static_cast<std::int32_t>(p.multiplier)}
   {}
 };
 

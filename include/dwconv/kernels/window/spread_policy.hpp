@@ -21,12 +21,6 @@ struct spread_axis {
   std::int64_t groups;  ///< Up to the one with dx's last element.
 };
 
-/// Neighbouring groups of columns that a thread keeps in registers: the preferred number first.
-struct spread_pieces {
-  int columns[2];
-  int count;
-};
-
 [[nodiscard]] constexpr spread_axis spread_rows(conv2d_problem const& p) noexcept
 {
   return {(p.filter.height - 1) / p.stride.height,
@@ -39,17 +33,18 @@ struct spread_pieces {
           geometry::divide_up(p.input.width + p.pad.left, p.stride.width)};
 }
 
-/// Odd numbers, or odd numbers of pairs, so that neighbouring threads read different banks; few
-/// where a thread has many rows of sums.
-[[nodiscard]] constexpr spread_pieces spread_pieces_of(extent2 filter, extent2 stride,
-                                                       int element_bytes) noexcept
+/// Neighbouring groups of columns that a thread keeps in registers: an odd number, or an odd number
+/// of pairs, so that neighbouring threads read different banks; few, for many warps hide more than
+/// long rows save.
+[[nodiscard]] constexpr int spread_piece(extent2 filter, extent2 stride, int element_bytes) noexcept
 {
-  if (element_bytes == 2) { return {{filter.height > 3 && stride.width > 1 ? 2 : 6}, 1}; }
-  if (element_bytes == 8) { return {{filter.height > 3 && stride.width > 1 ? 1 : 3}, 1}; }
-  if (stride.width == 1) { return {{7, 3}, 2}; }
-  if (filter.height > 3) { return {{3}, 1}; }
-  return {{5, 3}, 2};
+  bool const many_sums = filter.height > 3 && stride.width > 1;
+  if (element_bytes == 2) { return many_sums ? 2 : 6; }
+  return element_bytes == 8 && many_sums ? 1 : 3;
 }
+
+/// Most threads of a block: rows are not cut.
+inline constexpr int spread_threads = 256;
 
 /// Blocks that a multiprocessor's registers shall hold.
 [[nodiscard]] constexpr int spread_blocks(extent2 filter, extent2 stride, int columns,
@@ -61,7 +56,7 @@ struct spread_pieces {
   std::int64_t const registers =
     words * (filter.height * filter.width + rows * columns * stride.width + reach) + reach + 44;
   return static_cast<int>(
-    std::clamp<std::int64_t>(65536 / (window_threads * ((registers + 7) / 8 * 8)), 1, 6));
+    std::clamp<std::int64_t>(65536 / (spread_threads * ((registers + 7) / 8 * 8)), 1, 4));
 }
 
 /// What tiles of dx need of a problem to be found: the groups of rows of dx are to dy what rows of
@@ -133,11 +128,23 @@ struct spread_pieces {
   return g;
 }
 
-/// Bytes of shared memory of a block.
-[[nodiscard]] constexpr std::int64_t spread_shared_bytes(tile_geometry const& g,
+/// From one filter to the next where they are staged, as sums; a multiple of 16 bytes.
+[[nodiscard]] constexpr int spread_filter_pitch(extent2 filter, int sum_bytes) noexcept
+{
+  return geometry::round_up(static_cast<int>(filter.height * filter.width), copy_bytes / sum_bytes);
+}
+
+/// Bytes of shared memory of a block: chunks, and filters where a channel has several.
+[[nodiscard]] constexpr std::int64_t spread_shared_bytes(conv2d_problem const& p,
+                                                         tile_geometry const& g,
                                                          int element_bytes) noexcept
 {
-  return 128 + std::int64_t{g.stages} * (g.input_size + g.output_size) * element_bytes;
+  int const sum_bytes = std::max(element_bytes, 4);
+  std::int64_t const filters =
+    p.multiplier > 1
+      ? g.tile.planes * p.multiplier * spread_filter_pitch(p.filter, sum_bytes) * sum_bytes
+      : 0;
+  return 128 + std::int64_t{g.stages} * (g.input_size + g.output_size) * element_bytes + filters;
 }
 
 }  // namespace dwconv

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-
 #include <dwconv/device/barrier.cuh>
 #include <dwconv/device/shared_memory.cuh>
 #include "engine.hpp"
@@ -15,14 +13,8 @@ inline void bulk_load(void* shared, void const* global, unsigned bytes,
   dwconv_emulation::bulk_load(shared, global, bytes, barrier.word());
 }
 
-struct read_policy {
-  std::uint64_t word;
-  [[nodiscard]] static read_policy normal() { return {}; }
-  [[nodiscard]] static read_policy passing() { return {}; }
-};
-
-inline void bulk_load(void* shared, void const* global, unsigned bytes,
-                      transaction_barrier& barrier, read_policy)
+inline void bulk_load_passing(void* shared, void const* global, unsigned bytes,
+                              transaction_barrier& barrier)
 {
   dwconv_emulation::bulk_load(shared, global, bytes, barrier.word());
 }
