@@ -152,10 +152,12 @@ constexpr void choose_steps(conv2d_problem const& p, device_facts const& device,
 constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
                              toeplitz_gradient_policy& policy) noexcept
 {
-  constexpr std::int64_t most_splits = 1024, uneven = 4;
+  constexpr std::int64_t most_splits = 1024, uneven = 4, most_steps = 4096;
   std::int64_t const all    = std::max<std::int64_t>(units(p, policy), 1);
-  std::int64_t const wanted =
-    std::clamp<std::int64_t>(wanted_warps / items(p, policy), 1, std::min(all, most_splits));
+  // More than fill the GPU where a warp would add up too many rows one after the other.
+  std::int64_t const wanted = std::clamp<std::int64_t>(
+    std::max(wanted_warps / items(p, policy), divide_up(all * policy.strip, most_steps)), 1,
+    std::min(all, most_splits));
   // Few units are shared out evenly.
   std::int64_t const each = divide_up(all, wanted);
   policy.splits = static_cast<int>(each < uneven ? divide_up(all, each) : wanted);
