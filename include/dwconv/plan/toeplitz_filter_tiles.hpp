@@ -178,6 +178,10 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
   choose_units(p, wanted_warps, policy);
   choose_steps(p, device, policy);
   choose_splits(p, wanted_warps, policy);
+  // Where nothing is read twice, and what was left in L2 may be of use.
+  constexpr std::int64_t most_of_l2 = 4;
+  std::int64_t const read = (input_elements(p) + output_elements(p)) * toeplitz_element_bytes;
+  policy.passing = items(p, policy) == p.channels && read <= most_of_l2 * device.l2_bytes;
   return policy;
 }
 

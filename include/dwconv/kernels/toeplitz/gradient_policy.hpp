@@ -61,8 +61,9 @@ struct toeplitz_gradient_policy {
   int strip        = 1;  ///< Rows of dy of a unit.
   int steps        = 1;  ///< Of a chunk: a step brings a row of x and one of dy.
   int splits       = 1;
-  bool whole_rows  = true;   ///< A unit has full rows, which lie one after the other.
+  bool whole_rows   = true;   ///< A unit has full rows, which lie one after the other.
   bool side_by_side = false;  ///< Splits of one filter are neighbours, instead of filters.
+  bool passing      = false;  ///< What is read does not take the place of what others left in L2.
   friend constexpr bool operator==(toeplitz_gradient_policy const&,
                                    toeplitz_gradient_policy const&) = default;
 };

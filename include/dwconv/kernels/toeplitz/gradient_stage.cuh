@@ -165,7 +165,12 @@ class gradient_load {
     warp_sync();
     if (lane_index() == 0) { landed.arrive_and_expect(all); }
     warp_sync();
-    if (bytes > 0) { bulk_load(to + cut.first, run + cut.first, bytes, landed); }
+    if (bytes == 0) { return; }
+    if (p_.policy.passing) {
+      bulk_load_passing(to + cut.first, run + cut.first, bytes, landed);
+    } else {
+      bulk_load(to + cut.first, run + cut.first, bytes, landed);
+    }
   }
 
   /// Pieces of each run in turn, shared out among the lanes.
