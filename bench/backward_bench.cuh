@@ -117,7 +117,8 @@ void check_filter_samples(bench_session& session, dwconv::backward_filter_plan c
 {
   constexpr std::int64_t most_products = 1 << 24;
   dwconv::conv2d_problem const& p      = plan.problem;
-  auto const products                  = plan.direct.split.units;
+  dwconv::extent2 const out            = output_extent(p);
+  auto const products                  = p.batch * out.height * out.width;
   auto const samples =
     static_cast<int>(std::clamp<std::int64_t>(most_products / products, 3, 2000));
   std::vector<output_place> places;
@@ -132,7 +133,7 @@ void check_filter_samples(bench_session& session, dwconv::backward_filter_plan c
     auto const& at = places[sample];
     auto expected =
       dwconv_reference::backward_filter_of(p, random_x<T>(p), random_dy<T>(p), at.k, at.i, at.j);
-    expected.terms = std::min(expected.terms, plan.direct.split.longest_chain() + 1);
+    expected.terms = std::min(expected.terms, longest_chain(plan) + 1);
     verdict.add(at, dwconv_reference::to_double(found[sample]), expected.value,
                 dwconv_reference::error_bound<T>(expected));
   }
@@ -177,11 +178,9 @@ template <dwconv::element T>
 measurement measure_backward_filter(bench_session& session, dwconv::conv2d_problem const& problem,
                                     std::optional<dwconv::window_policy> const&)
 {
-  auto const plan = dwconv::make_backward_filter_plan<T>(problem, session.device);
+  auto const plan =
+    dwconv::make_backward_filter_plan<T>(problem, session.device, session.options.family);
   refuse_unless_timed(plan.outcome, problem);
-  if (session.options.family.value_or(plan.family) != plan.family) {
-    throw cell_refused{"the family asked for has no kernels for the gradient of the filter"};
-  }
   auto const work =
     dwconv::backward_filter_traffic(problem, dwconv::dtype_of<T>, dwconv::dtype_of<T>);
   double const copy_ms = session.copy_milliseconds(work.bytes());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <type_traits>
 
 #include <dwconv/core/element.cuh>
@@ -19,23 +20,26 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// @tparam T      Element type of x and dy: float, double, __half or __nv_bfloat16.
 /// @param problem The forward convolution; need not be valid.
 /// @param device  Made up, or read by `query_device`.
+/// @param only    Asks for one family, for comparisons.
 /// @return A plan; if there can be none, its `outcome` says why and `run` returns that.
 template <element T>
 [[nodiscard]] backward_filter_plan make_backward_filter_plan(conv2d_problem const& problem,
-                                                             device_facts const& device)
+                                                             device_facts const& device,
+                                                             std::optional<kernel_family> only = {})
 {
-  return plan_backward_filter(problem, dtype_of<T>, device);
+  return plan_backward_filter(problem, dtype_of<T>, device, only);
 }
 
 /// Plans for CUDA device number `device`.
 template <element T>
 [[nodiscard]] backward_filter_plan make_backward_filter_plan(conv2d_problem const& problem,
-                                                             int device)
+                                                             int device,
+                                                             std::optional<kernel_family> only = {})
 {
   device_facts facts;
   status const problem_status = validate(problem);
   status const device_status  = problem_status.ok() ? query_device(device, facts) : problem_status;
-  if (device_status.ok()) { return make_backward_filter_plan<T>(problem, facts); }
+  if (device_status.ok()) { return make_backward_filter_plan<T>(problem, facts, only); }
   return {.outcome = device_status, .problem = problem, .element = dtype_of<T>};
 }
 

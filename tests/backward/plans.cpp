@@ -192,6 +192,9 @@ TEST_CASE("plans of gradients are described", "[backward_plans]")
         std::string::npos);
   auto const filter = describe(dwconv::make_backward_filter_plan<float>(plain, dwconv::h200_facts));
   CHECK(filter.find("backward_filter float32") == 0);
+  CHECK(filter.find("family window: ") != std::string::npos);
+  CHECK(filter.find("side by side, whole planes; ") != std::string::npos);
+  CHECK(filter.find(" splits, at most ") != std::string::npos);
   CHECK(filter.find(" bytes of workspace\n") != std::string::npos);
   CHECK(describe(dwconv::make_backward_bias_plan<float>(plain, dwconv::h200_facts))
           .find("backward_bias float32") == 0);

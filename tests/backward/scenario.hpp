@@ -72,9 +72,10 @@ struct data_door {
   }
 };
 
-/// The door of backward_filter; a plan may be changed before it is run.
+/// The door of backward_filter, or a plan of one family.
 struct filter_door {
   dwconv::update how = dwconv::update::overwrite;
+  std::optional<dwconv::kernel_family> family{};
 
   template <typename T, typename Gradient>
   [[nodiscard]] dwconv::status operator()(
@@ -82,7 +83,11 @@ struct filter_door {
     dwconv::backward_filter_tensors<T, Gradient> const& tensors, dwconv::workspace const& scratch,
     cudaStream_t stream) const
   {
-    return dwconv::backward_filter<T, Gradient>(problem, tensors, scratch, stream, how);
+    if (!family.has_value()) {
+      return dwconv::backward_filter<T, Gradient>(problem, tensors, scratch, stream, how);
+    }
+    return dwconv::run<T, Gradient>(dwconv::make_backward_filter_plan<T>(problem, 0, family),
+                                    tensors, scratch, stream, how);
   }
 };
 
@@ -132,6 +137,18 @@ template <typename T, typename Door = data_door>
   return {outcome, device, dx.read(), rest};
 }
 
+/// The plan whose workspace a door of backward_filter needs.
+template <typename T, typename Door>
+[[nodiscard]] dwconv::backward_filter_plan planned_by(Door const& door,
+                                                      dwconv::conv2d_problem const& problem)
+{
+  if constexpr (requires { door.family; }) {
+    return dwconv::make_backward_filter_plan<T>(problem, 0, door.family);
+  } else {
+    return dwconv::make_backward_filter_plan<T>(problem, 0);
+  }
+}
+
 /// @param before What dfilter holds before the call; NaN if empty.
 template <typename T, typename Gradient = T, typename Door = filter_door>
 [[nodiscard]] gradient_aftermath<Gradient> run_filter(gradient_case<T> const& c,
@@ -139,7 +156,7 @@ template <typename T, typename Gradient = T, typename Door = filter_door>
                                                       misalignment misalign               = {},
                                                       std::vector<Gradient> const& before = {})
 {
-  exact_workspace<T> scratch{dwconv::make_backward_filter_plan<T>(c.problem, 0)};
+  exact_workspace<T> scratch{planned_by<T>(door, c.problem)};
   device_buffer<T> x{c.x, misalign.x}, dy{c.dy, misalign.y};
   device_buffer<Gradient> dfilter{filter_size(c.problem), poison{}, misalign.filter};
   if (!before.empty()) { dfilter.write(before); }
@@ -236,7 +253,7 @@ template <typename T, typename Gradient = T>
   auto const plan     = dwconv::make_backward_filter_plan<T>(c.problem, 0);
   auto const expected = dwconv_reference::backward_filter(c.problem, c.x, c.dy);
   return compare_gradient<T>("dfilter", c.problem, expected, a.gradient.data(), t,
-                             plan.direct.split.longest_chain() + 1);
+                             longest_chain(plan) + 1);
 }
 
 template <typename T, typename Gradient = T>

@@ -9,6 +9,7 @@
 using dwconv::conv2d_problem;
 using dwconv::device_facts;
 using dwconv::dtype;
+using dwconv::extent2;
 using dwconv::layout;
 using dwconv::split_sum;
 
@@ -63,7 +64,8 @@ TEST_CASE("every term of a gradient is in one split", "[backward]")
     for_each_problem([&](conv2d_problem const& p) {
       auto const out = dwconv::output_extent(p);
       for (dtype const type : {dtype::float16, dtype::float32, dtype::float64}) {
-        auto const filter = dwconv::plan_backward_filter(p, type, device);
+        auto const filter =
+          dwconv::plan_backward_filter(p, type, device, dwconv::kernel_family::direct);
         REQUIRE(filter.outcome.ok());
         check_split(filter.direct.split, p.batch * out.height * out.width);
         std::int64_t const sum = type == dtype::float64 ? 8 : 4;
@@ -83,8 +85,9 @@ TEST_CASE("every term of a gradient is in one split", "[backward]")
 TEST_CASE("chains of additions grow far slower than sums", "[backward]")
 {
   for_each_problem([](conv2d_problem const& p) {
-    auto const plan  = dwconv::plan_backward_filter(p, dtype::float32, dwconv::h200_facts);
-    auto const chain = plan.direct.split.longest_chain();
+    auto const plan  = dwconv::plan_backward_filter(p, dtype::float32, dwconv::h200_facts,
+                                                    dwconv::kernel_family::direct);
+    auto const chain = longest_chain(plan);
     auto const terms = plan.direct.split.units;
     REQUIRE(chain >= 1);
     REQUIRE(chain <=
@@ -92,9 +95,119 @@ TEST_CASE("chains of additions grow far slower than sums", "[backward]")
   });
   conv2d_problem const long_sum{
     .batch = 100, .channels = 128, .input = {1000, 1000}, .filter = {3, 3}, .pad = {1, 1, 1, 1}};
-  auto const plan = dwconv::plan_backward_filter(long_sum, dtype::float32, dwconv::h200_facts);
-  REQUIRE(plan.direct.split.units == 100'000'000);
-  CHECK(plan.direct.split.longest_chain() < 420);  // as docs/semantics.md says
+  auto const direct = dwconv::plan_backward_filter(long_sum, dtype::float32, dwconv::h200_facts,
+                                                   dwconv::kernel_family::direct);
+  REQUIRE(direct.direct.split.units == 100'000'000);
+  CHECK(longest_chain(direct) < 420);  // as docs/semantics.md says
+  auto const window = dwconv::plan_backward_filter(long_sum, dtype::float32, dwconv::h200_facts);
+  REQUIRE(window.family == dwconv::kernel_family::window);
+  CHECK(longest_chain(window) < 2400);
+}
+
+namespace {
+
+template <typename Visit>
+void for_each_window_problem(Visit const& visit)
+{
+  for (auto const& shape : dwconv::window_filter_shapes) {
+    std::int64_t const h = shape.taps.height, w = shape.taps.width;
+    for (std::int64_t const batch : {1, 3, 64, 1000}) {
+      for (std::int64_t const channels : {1, 7, 960}) {
+        for (auto const& size : {extent2{7, 7}, extent2{9, 30}, extent2{14, 14}, extent2{56, 56},
+                                 extent2{225, 113}, extent2{64, 5000}, extent2{3000, 9}}) {
+          for (std::int64_t const multiplier : {1, 3}) {
+            visit(conv2d_problem{.batch      = batch,
+                                 .channels   = channels,
+                                 .multiplier = multiplier,
+                                 .input      = size,
+                                 .filter     = shape.taps,
+                                 .stride     = shape.stride,
+                                 .pad = {(h - 1) / 2, (h - 1) / 2, (w - 1) / 2, (w - 1) / 2}});
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("shares of the window family cover a sum and keep their promises", "[backward]")
+{
+  device_facts turing         = dwconv::h200_facts;
+  turing.compute_capability   = 75;
+  turing.shared_bytes_per_block = 64 * 1024;
+  turing.multiprocessors      = 72;
+  for (device_facts const& device : {dwconv::h200_facts, turing}) {
+    for_each_window_problem([&](conv2d_problem const& p) {
+      for (dtype const type : {dtype::float16, dtype::float32, dtype::float64}) {
+        auto const plan = dwconv::plan_backward_filter(p, type, device);
+        REQUIRE(plan.outcome.ok());
+        REQUIRE(plan.family == dwconv::kernel_family::window);
+        auto const& w   = plan.window;
+        auto const out  = dwconv::output_extent(p);
+        int const turn  = dwconv::window_filter_turns(p.filter, p.stride);
+        int const bytes = static_cast<int>(dwconv::size_in_bytes(type));
+        dwconv::window_filter_layout const at{p, w, bytes};
+        REQUIRE(plan.threads % 32 == 0);
+        REQUIRE(plan.threads <= dwconv::window_filter_threads);
+        REQUIRE(plan.shared_bytes <= device.shared_bytes_per_block);
+        REQUIRE(w.part % w.images == 0);
+        // Each lane of a warp starts one run of each tensor.
+        REQUIRE(w.images <= 32);
+        if (!at.whole_rows) {
+          REQUIRE(w.steps * p.stride.height <= 32);
+          REQUIRE(w.images == 1);
+          // No thread's columns are cut short but by the row's end.
+          REQUIRE(w.columns % dwconv::window_filter_columns(p.filter, bytes) == 0);
+        }
+        // Rows of dy return to their registers where a chunk ends.
+        if (!at.whole_planes) {
+          REQUIRE(w.steps % turn == 0);
+          REQUIRE(w.channels == 1);
+          REQUIRE(w.down == 1);
+        }
+        REQUIRE(w.columns <= out.width);
+        REQUIRE(split_count(plan) * filter_elements(p) * (bytes == 8 ? 8 : 4) ==
+                workspace_bytes(plan));
+        REQUIRE(longest_chain(plan) < 2400);
+      }
+    });
+  }
+}
+
+TEST_CASE("what the window family does not sum, and why", "[backward]")
+{
+  auto const reason = [](conv2d_problem const& p) -> std::string {
+    auto const plan = dwconv::plan_backward_filter(p, dtype::float32, dwconv::h200_facts);
+    REQUIRE(plan.outcome.ok());
+    CHECK(plan.family == dwconv::kernel_family::direct);
+    return plan.verdicts.front().reason;
+  };
+  conv2d_problem const plain{.batch = 2, .channels = 3, .input = {19, 24}, .filter = {3, 3}};
+  conv2d_problem p = plain;
+  p.batch          = 0;
+  CHECK(reason(p) == "there is nothing to sum");
+  p        = plain;
+  p.filter = {4, 4};
+  CHECK(reason(p) == "no kernel of it is compiled for this filter and stride");
+  p          = plain;
+  p.dilation = {2, 1};
+  CHECK(reason(p) == "its window has no holes: the filter is dilated");
+  p          = plain;
+  p.pad.left = 65;
+  CHECK(reason(p) == "the padding is wider than what it stages around a row");
+  p             = plain;
+  p.data_layout = layout::nhwc;
+  CHECK(reason(p) == "its tiles are staged in nchw only");
+  p       = plain;
+  p.input = {1, 1};
+  p.pad   = {2, 2, 2, 2};
+  CHECK(dwconv::plan_backward_filter(p, dtype::float32, dwconv::h200_facts).family ==
+        dwconv::kernel_family::window);
+  CHECK(dwconv::plan_backward_filter(plain, dtype::float32, dwconv::h200_facts,
+                                     dwconv::kernel_family::toeplitz)
+          .outcome.argument == std::string{"family asked for"});
 }
 
 TEST_CASE("plans of gradients are pure, and fit constant expressions", "[backward]")

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 #include <dwconv/device/barrier.cuh>
 #include <dwconv/device/shared_memory.cuh>
 
@@ -23,6 +25,26 @@ __device__ inline void bulk_load(void* shared, void const* global, unsigned byte
     "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
       shared_address(shared)),
     "l"(__cvta_generic_to_global(global)), "r"(bytes), "r"(barrier.address())
+    : "memory");
+#else
+  static_cast<void>(shared), static_cast<void>(global), static_cast<void>(bytes),
+    static_cast<void>(barrier);
+  __trap();
+#endif
+}
+
+/// The same for what is read once: L2 lets it go first, so that it makes room for itself, and what
+/// others left there stays.
+__device__ inline void bulk_load_passing(void* shared, void const* global, unsigned bytes,
+                                         transaction_barrier& barrier)
+{
+#if __CUDA_ARCH__ >= 900
+  std::uint64_t policy;
+  asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  asm volatile(
+    "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], "
+    "%2, [%3], %4;" ::"r"(shared_address(shared)),
+    "l"(__cvta_generic_to_global(global)), "r"(bytes), "r"(barrier.address()), "l"(policy)
     : "memory");
 #else
   static_cast<void>(shared), static_cast<void>(global), static_cast<void>(bytes),

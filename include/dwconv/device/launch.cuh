@@ -17,6 +17,7 @@ struct launch_shape {
   dim3 grid;
   dim3 block;
   unsigned shared_bytes = 0;  ///< Dynamic shared memory per block.
+  bool early = false;  ///< May begin before the kernel before has ended, which it waits for itself.
 };
 
 /// Enqueues `kernel(arguments...)` on `stream` and returns what the runtime said; never
@@ -38,6 +39,14 @@ template <typename... Parameters, typename... Arguments>
   config.blockDim         = shape.block;
   config.dynamicSmemBytes = shape.shared_bytes;
   config.stream           = stream;
+  cudaLaunchAttribute overlap{};
+  if (shape.early) {
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+
+    config.attrs    = &overlap;
+    config.numAttrs = 1;
+  }
   return cudaLaunchKernelEx(&config, kernel, arguments...);
 }
 

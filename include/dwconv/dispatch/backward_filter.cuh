@@ -4,8 +4,10 @@
 #include <cstdint>
 
 #include <dwconv/device/launch.cuh>
+#include <dwconv/device/launch_order.cuh>
 #include <dwconv/dispatch/add_splits.cuh>
 #include <dwconv/dispatch/launch_status.hpp>
+#include <dwconv/dispatch/window_filter.cuh>
 #include <dwconv/kernels/direct/backward_filter.cuh>
 #include <dwconv/plan/backward_filter.hpp>
 
@@ -16,6 +18,7 @@ namespace dispatch {
 /// What the launches need besides the types of their kernels.
 template <typename T, typename Gradient>
 struct backward_filter_call {
+  using element_type = T;
   backward_filter_plan const& plan;
   backward_filter_tensors<T, Gradient> const& tensors;
   sum_of<T>* partial;
@@ -42,21 +45,35 @@ template <layout Layout, typename T, typename Gradient>
            : launch_direct<direct_filter_config<T, Layout, std::int64_t>>(call);
 }
 
+/// Launches the first pass of the planned family.
+template <typename T, typename Gradient>
+[[nodiscard]] cudaError_t launch_first_pass(backward_filter_call<T, Gradient> const& call)
+{
+  switch (call.plan.family) {
+    case kernel_family::direct:
+      return call.plan.problem.data_layout == layout::nchw
+               ? choose_direct_index<layout::nchw>(call)
+               : choose_direct_index<layout::nhwc>(call);
+    case kernel_family::window: return launch_window_filter(call);
+    case kernel_family::toeplitz: break;
+  }
+  return cudaErrorInvalidValue;  // never planned
+}
+
 /// Launches the two passes that were planned; where there is nothing to sum, the second alone.
 template <typename T, typename Gradient>
 [[nodiscard]] status launch_planned(backward_filter_call<T, Gradient> const& call)
 {
   if (call.plan.blocks > 0) {
-    cudaError_t const error = call.plan.problem.data_layout == layout::nchw
-                                ? choose_direct_index<layout::nchw>(call)
-                                : choose_direct_index<layout::nhwc>(call);
+    cudaError_t const error = launch_first_pass(call);
     if (error != cudaSuccess) { return launch_status(error); }
   }
   return launch_status(launch_add_splits(
     add_splits_params<sum_of<T>, Gradient>{call.partial, call.tensors.dfilter,
                                            filter_elements(call.plan.problem),
-                                           call.plan.direct.split.splits, call.how},
-    call.stream));
+                                           split_count(call.plan), call.how},
+    call.stream,
+    call.plan.blocks > 0 && launches_can_overlap(call.plan.device.compute_capability)));
 }
 
 }  // namespace dispatch

@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/plan/gradient_splits.hpp>
 #include <dwconv/plan/planner.hpp>
+#include <dwconv/plan/window_filter_tiles.hpp>
 
 namespace dwconv {
 
@@ -18,10 +20,11 @@ struct backward_filter_plan {
   dtype element = dtype::float32;
   device_facts device{};
   kernel_family family = kernel_family::direct;
-  direct_sum_policy direct{};
-  std::int64_t blocks = 0;  ///< Of the first pass; none for batch 0.
-  int threads         = 0;  ///< Per block.
-  int shared_bytes    = 0;  ///< Per block.
+  direct_sum_policy direct{};     ///< Of the direct family,
+  window_filter_policy window{};  ///< or of the window family.
+  std::int64_t blocks = 0;        ///< Of the first pass; none for batch 0.
+  int threads         = 0;        ///< Per block.
+  int shared_bytes    = 0;        ///< Per block.
   std::array<verdict, kernel_families.size()> verdicts{};
 
   friend constexpr bool operator==(backward_filter_plan const&,
@@ -34,11 +37,27 @@ struct backward_filter_plan {
   return element == dtype::float64 ? 8 : 4;
 }
 
+/// Parts that the sum is taken apart into, each with a gradient of its own in the workspace.
+[[nodiscard]] constexpr int split_count(backward_filter_plan const& plan) noexcept
+{
+  if (plan.family != kernel_family::window) { return plan.direct.split.splits; }
+  return static_cast<int>(window_filter_splits{plan.problem, plan.window}.splits());
+}
+
+/// The most additions that follow each other between a product and the gradient: with it as the
+/// number of terms, the error bound of a plain sum holds.
+[[nodiscard]] constexpr std::int64_t longest_chain(backward_filter_plan const& plan) noexcept
+{
+  if (plan.family != kernel_family::window) { return plan.direct.split.longest_chain(); }
+  return window_filter_chain(plan.problem, plan.window,
+                             static_cast<int>(size_in_bytes(plan.element)));
+}
+
 /// Bytes of workspace that a plan's runs need, all of which they write; 0 if there is no plan.
 [[nodiscard]] constexpr std::int64_t workspace_bytes(backward_filter_plan const& plan) noexcept
 {
   if (!plan.outcome.ok()) { return 0; }
-  return plan.direct.split.splits * filter_elements(plan.problem) * sum_bytes(plan.element);
+  return split_count(plan) * filter_elements(plan.problem) * sum_bytes(plan.element);
 }
 
 namespace planning {
@@ -65,6 +84,90 @@ namespace planning {
           .limit    = most_blocks};
 }
 
+/// Why the window family cannot take a problem of backward_filter, or null.
+[[nodiscard]] constexpr char const* obstacle_to_window_filter(conv2d_problem const& p,
+                                                              dtype element,
+                                                              device_facts const& device) noexcept
+{
+  if (p.batch == 0) { return "there is nothing to sum"; }
+  if (char const* const obstacle = obstacle_to_tiles(p); obstacle != nullptr) { return obstacle; }
+  auto const compiled = [&](window_filter_shape const& shape) {
+    return shape.taps == p.filter && shape.stride == p.stride;
+  };
+  if (std::none_of(window_filter_shapes.begin(), window_filter_shapes.end(), compiled)) {
+    return "no kernel of it is compiled for this filter and stride";
+  }
+  if (p.dilation != extent2{1, 1}) { return "its window has no holes: the filter is dilated"; }
+  if (std::max(p.pad.left, p.pad.right) > 64) {
+    return "the padding is wider than what it stages around a row";
+  }
+  if (window_filter_walk{p}.steps() < 1) { return "no row of x is met"; }
+  int const bytes                   = static_cast<int>(size_in_bytes(element));
+  window_filter_policy const policy = choose_window_filter_policy(p, bytes, device);
+  if (policy.threads > window_filter_threads ||
+      window_filter_layout{p, policy, bytes}.bytes(p, policy, bytes) >
+        device.shared_bytes_per_block) {
+    return "a tile does not fit in shared memory";
+  }
+  return within_grid(window_filter_splits{p, policy}.blocks(), filter_elements(p)).ok()
+           ? nullptr
+           : "it needs more blocks than one launch has";
+}
+
+/// What is said where the family asked for does not take a problem.
+[[nodiscard]] constexpr status no_family_of_gradient(kernel_family asked) noexcept
+{
+  return {.code     = status_code::mismatch,
+          .argument = "family asked for",
+          .value    = static_cast<std::int64_t>(asked),
+          .limit    = static_cast<std::int64_t>(kernel_family::direct)};
+}
+
+/// Judges a family, in its turn.
+[[nodiscard]] constexpr verdict judge_filter(kernel_family family, backward_filter_plan const& plan,
+                                             std::optional<kernel_family> only) noexcept
+{
+  if (only.has_value() && *only != family) {
+    return {family, false, "another family is asked for"};
+  }
+  char const* obstacle = "it has no kernels for the gradient of the filter";
+  switch (family) {
+    case kernel_family::direct: obstacle = nullptr; break;
+    case kernel_family::window:
+      obstacle = obstacle_to_window_filter(plan.problem, plan.element, plan.device);
+      break;
+    case kernel_family::toeplitz: break;
+  }
+  return {family, obstacle == nullptr, obstacle == nullptr ? merit_of(family) : obstacle};
+}
+
+constexpr void fill_direct_filter(backward_filter_plan& plan) noexcept
+{
+  conv2d_problem const& p   = plan.problem;
+  extent2 const out         = output_extent(p);
+  std::int64_t const blocks = direct_channel_groups(p) * direct_filter_chunks(p);
+  plan.direct               = {
+                  .split = choose_split(p.data_layout, p.batch * out.height * out.width, 1, blocks, plan.device),
+                  .index = sum_index(p)};
+  plan.blocks  = blocks * plan.direct.split.splits;
+  plan.threads = plan.direct.split.threads;
+  plan.shared_bytes =
+    static_cast<int>(plan.threads / 32 * direct_filter_taps * direct_channel_lanes(p.data_layout) *
+                     sum_bytes(plan.element));
+}
+
+/// Everything of a plan that follows from its problem and `policy`.
+constexpr void fill_window_filter(backward_filter_plan& plan,
+                                  window_filter_policy const& policy) noexcept
+{
+  int const bytes   = static_cast<int>(size_in_bytes(plan.element));
+  plan.window       = policy;
+  plan.blocks       = window_filter_splits{plan.problem, policy}.blocks();
+  plan.threads      = policy.threads;
+  plan.shared_bytes = static_cast<int>(
+    window_filter_layout{plan.problem, policy, bytes}.bytes(plan.problem, policy, bytes));
+}
+
 }  // namespace planning
 
 /// Chooses how to compute the gradient of the filter: a pure function of its arguments, with no GPU
@@ -73,25 +176,38 @@ namespace planning {
 /// @param problem Of the forward convolution; need not be valid.
 /// @param element Type of x and dy.
 /// @param device  Facts of the GPU that is planned for.
+/// @param only    Asks for one family, for comparisons; the plan has an outcome if that one cannot
+/// take the problem.
 /// @return A plan whose `outcome` says what is wrong with the problem, if anything.
 [[nodiscard]] constexpr backward_filter_plan plan_backward_filter(
-  conv2d_problem const& problem, dtype element, device_facts const& device) noexcept
+  conv2d_problem const& problem, dtype element, device_facts const& device,
+  std::optional<kernel_family> only = {}) noexcept
 {
   backward_filter_plan plan{
     .outcome = validate(problem), .problem = problem, .element = element, .device = device};
   if (!plan.outcome.ok()) { return plan; }
 
-  extent2 const out         = output_extent(problem);
-  std::int64_t const blocks = direct_channel_groups(problem) * direct_filter_chunks(problem);
-  plan.direct               = {.split = planning::choose_split(
-                                 problem.data_layout, problem.batch * out.height * out.width, 1, blocks, device),
-                               .index = planning::sum_index(problem)};
-  plan.blocks               = blocks * plan.direct.split.splits;
-  plan.threads              = plan.direct.split.threads;
-  plan.verdicts = planning::direct_only("it has no kernels for the gradient of the filter");
-  plan.shared_bytes =
-    static_cast<int>(plan.threads / 32 * direct_filter_taps *
-                     direct_channel_lanes(problem.data_layout) * sum_bytes(element));
+  bool chosen = false;
+  for (std::size_t f = 0; f < kernel_families.size(); ++f) {
+    plan.verdicts[f] = planning::judge_filter(kernel_families[f], plan, only);
+    if (plan.verdicts[f].eligible && !chosen) {
+      chosen      = true;
+      plan.family = kernel_families[f];
+    }
+  }
+  if (!chosen) {
+    plan.outcome = planning::no_family_of_gradient(*only);
+    return plan;
+  }
+  switch (plan.family) {
+    case kernel_family::direct: planning::fill_direct_filter(plan); break;
+    case kernel_family::window:
+      planning::fill_window_filter(
+        plan,
+        choose_window_filter_policy(problem, static_cast<int>(size_in_bytes(element)), device));
+      break;
+    case kernel_family::toeplitz: break;
+  }
   plan.outcome = planning::within_grid(plan.blocks, filter_elements(problem));
   return plan;
 }

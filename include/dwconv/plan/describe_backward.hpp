@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <dwconv/plan/backward.hpp>
 #include <dwconv/plan/backward_bias.hpp>
 #include <dwconv/plan/backward_data.hpp>
 #include <dwconv/plan/backward_filter.hpp>
@@ -39,6 +40,23 @@ template <typename Plan>
          std::to_string(workspace_bytes(plan)) + " bytes of workspace\n";
 }
 
+/// What one block of the window family takes of a sum.
+[[nodiscard]] inline std::string share_of(backward_filter_plan const& plan)
+{
+  window_filter_policy const& w = plan.window;
+  window_filter_layout const layout{plan.problem, w, static_cast<int>(size_in_bytes(plan.element))};
+  std::string const planes = std::to_string(w.part) + " images of " + std::to_string(w.channels) +
+                             " output channels a block, " + std::to_string(w.images) +
+                             " side by side, ";
+  std::string const part =
+    layout.whole_planes
+      ? std::string{"whole planes"}
+      : "strips of " + std::to_string(w.strip) + " rows by " + std::to_string(w.columns) +
+          " columns in chunks of " + std::to_string(w.steps);
+  return "  " + planes + part + "; " + std::to_string(split_count(plan)) + " splits, at most " +
+         std::to_string(longest_chain(plan)) + " additions one after the other";
+}
+
 }  // namespace description
 
 /// Several lines: the problem, the family and why, why not the others, how it is launched, least
@@ -70,10 +88,16 @@ template <typename Plan>
 /// traffic is that of a gradient of the elements' own type.
 [[nodiscard]] inline std::string describe(backward_filter_plan const& plan)
 {
+  using namespace description;
   traffic const least = plan.outcome.ok()
                           ? backward_filter_traffic(plan.problem, plan.element, plan.element)
                           : traffic{};
-  return description::of_sums("backward_filter", plan, least);
+  if (!plan.outcome.ok() || plan.family != kernel_family::window) {
+    return of_sums("backward_filter", plan, least);
+  }
+  return headline("backward_filter", plan.element, plan.problem) + verdicts_of(plan) +
+         share_of(plan) + launch_of(plan.blocks, plan.threads, plan.shared_bytes, least) + "  " +
+         std::to_string(workspace_bytes(plan)) + " bytes of workspace\n";
 }
 
 /// As of `backward_filter_plan`.
@@ -82,6 +106,18 @@ template <typename Plan>
   traffic const least =
     plan.outcome.ok() ? backward_bias_traffic(plan.problem, plan.element, plan.element) : traffic{};
   return description::of_sums("backward_bias", plan, least);
+}
+
+/// Those of the gradients that are planned, one after the other.
+[[nodiscard]] inline std::string describe(backward_plan const& plan)
+{
+  if (!plan.outcome.ok()) {
+    return description::headline("backward", plan.element, plan.problem) +
+           "  no plan: " + plan.outcome.message() + "\n";
+  }
+  return (plan.wanted.dx ? describe(plan.data) : std::string{}) +
+         (plan.wanted.dfilter ? describe(plan.filter) : std::string{}) +
+         (plan.wanted.dbias ? describe(plan.bias) : std::string{});
 }
 
 }  // namespace dwconv

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <dwconv/device/convert.cuh>
+#include <dwconv/device/launch_order.cuh>
 #include <dwconv/device/shared_memory.cuh>
 #include <dwconv/device/vector_access.cuh>
 #include <dwconv/kernels/splits/params.hpp>
@@ -25,6 +26,7 @@ __global__ void __launch_bounds__(add_splits_threads)
   std::int64_t const own   = first + lane_index();
   int const warps          = static_cast<int>(blockDim.x) / warp_lanes;
   Sum sums[1]              = {};
+  wait_for_launch_before();
   if (own < p.elements) {
     Sum const* partial = p.partial + own;
 #pragma unroll 4

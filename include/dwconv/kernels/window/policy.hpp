@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <dwconv/kernels/window/filter_policy.hpp>
 #include <dwconv/staging/tile_geometry.hpp>
 
 namespace dwconv {

@@ -13,6 +13,12 @@ inline void bulk_load(void* shared, void const* global, unsigned bytes,
   dwconv_emulation::bulk_load(shared, global, bytes, barrier.word());
 }
 
+inline void bulk_load_passing(void* shared, void const* global, unsigned bytes,
+                              transaction_barrier& barrier)
+{
+  dwconv_emulation::bulk_load(shared, global, bytes, barrier.word());
+}
+
 inline void bulk_store(void* global, void const* shared, unsigned bytes)
 {
   dwconv_emulation::bulk_store(global, shared, bytes);

@@ -16,6 +16,7 @@ struct launch_shape {
   dim3 grid;
   dim3 block;
   unsigned shared_bytes = 0;
+  bool early            = false;
 };
 
 /// Runs the grid on the CPU before it returns.
