@@ -7,6 +7,7 @@
 #include <dwconv/device/launch_order.cuh>
 #include <dwconv/dispatch/add_splits.cuh>
 #include <dwconv/dispatch/launch_status.hpp>
+#include <dwconv/dispatch/toeplitz_filter.cuh>
 #include <dwconv/dispatch/window_filter.cuh>
 #include <dwconv/kernels/direct/backward_filter.cuh>
 #include <dwconv/plan/backward_filter.hpp>
@@ -55,9 +56,9 @@ template <typename T, typename Gradient>
                ? choose_direct_index<layout::nchw>(call)
                : choose_direct_index<layout::nhwc>(call);
     case kernel_family::window: return launch_window_filter(call);
-    case kernel_family::toeplitz: break;
+    case kernel_family::toeplitz: return launch_toeplitz_filter(call);
   }
-  return cudaErrorInvalidValue;  // never planned
+  return cudaErrorInvalidValue;
 }
 
 /// Launches the two passes that were planned; where there is nothing to sum, the second alone.

@@ -8,6 +8,7 @@
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/plan/gradient_splits.hpp>
 #include <dwconv/plan/planner.hpp>
+#include <dwconv/plan/toeplitz_filter_tiles.hpp>
 #include <dwconv/plan/window_filter_tiles.hpp>
 
 namespace dwconv {
@@ -20,11 +21,12 @@ struct backward_filter_plan {
   dtype element = dtype::float32;
   device_facts device{};
   kernel_family family = kernel_family::direct;
-  direct_sum_policy direct{};     ///< Of the direct family,
-  window_filter_policy window{};  ///< or of the window family.
-  std::int64_t blocks = 0;        ///< Of the first pass; none for batch 0.
-  int threads         = 0;        ///< Per block.
-  int shared_bytes    = 0;        ///< Per block.
+  direct_sum_policy direct{};           ///< Of the direct family,
+  window_filter_policy window{};        ///< or of the window family,
+  toeplitz_gradient_policy toeplitz{};  ///< or of the toeplitz family.
+  std::int64_t blocks = 0;              ///< Of the first pass; none for batch 0.
+  int threads         = 0;              ///< Per block.
+  int shared_bytes    = 0;              ///< Per block.
   std::array<verdict, kernel_families.size()> verdicts{};
 
   friend constexpr bool operator==(backward_filter_plan const&,
@@ -40,17 +42,27 @@ struct backward_filter_plan {
 /// Parts that the sum is taken apart into, each with a gradient of its own in the workspace.
 [[nodiscard]] constexpr int split_count(backward_filter_plan const& plan) noexcept
 {
-  if (plan.family != kernel_family::window) { return plan.direct.split.splits; }
-  return static_cast<int>(window_filter_splits{plan.problem, plan.window}.splits());
+  switch (plan.family) {
+    case kernel_family::direct: return plan.direct.split.splits;
+    case kernel_family::window:
+      return static_cast<int>(window_filter_splits{plan.problem, plan.window}.splits());
+    case kernel_family::toeplitz: return plan.toeplitz.splits;
+  }
+  return 0;
 }
 
 /// The most additions that follow each other between a product and the gradient: with it as the
 /// number of terms, the error bound of a plain sum holds.
 [[nodiscard]] constexpr std::int64_t longest_chain(backward_filter_plan const& plan) noexcept
 {
-  if (plan.family != kernel_family::window) { return plan.direct.split.longest_chain(); }
-  return window_filter_chain(plan.problem, plan.window,
-                             static_cast<int>(size_in_bytes(plan.element)));
+  switch (plan.family) {
+    case kernel_family::direct: return plan.direct.split.longest_chain();
+    case kernel_family::window:
+      return window_filter_chain(plan.problem, plan.window,
+                                 static_cast<int>(size_in_bytes(plan.element)));
+    case kernel_family::toeplitz: return toeplitz_gradient_chain(plan.problem, plan.toeplitz);
+  }
+  return 0;
 }
 
 /// Bytes of workspace that a plan's runs need, all of which they write; 0 if there is no plan.
@@ -130,13 +142,15 @@ namespace planning {
   if (only.has_value() && *only != family) {
     return {family, false, "another family is asked for"};
   }
-  char const* obstacle = "it has no kernels for the gradient of the filter";
+  char const* obstacle = nullptr;
   switch (family) {
-    case kernel_family::direct: obstacle = nullptr; break;
+    case kernel_family::direct: break;
     case kernel_family::window:
       obstacle = obstacle_to_window_filter(plan.problem, plan.element, plan.device);
       break;
-    case kernel_family::toeplitz: break;
+    case kernel_family::toeplitz:
+      obstacle = obstacle_to_toeplitz_gradient(plan.problem, plan.element, plan.device);
+      break;
   }
   return {family, obstacle == nullptr, obstacle == nullptr ? merit_of(family) : obstacle};
 }
@@ -168,6 +182,28 @@ constexpr void fill_window_filter(backward_filter_plan& plan,
     window_filter_layout{plan.problem, policy, bytes}.bytes(plan.problem, policy, bytes));
 }
 
+/// Everything of a plan that follows from its problem and `policy`.
+constexpr void fill_toeplitz_filter(backward_filter_plan& plan,
+                                    toeplitz_gradient_policy const& policy) noexcept
+{
+  plan.toeplitz     = policy;
+  plan.blocks       = toeplitz_gradient_blocks(plan.problem, policy);
+  plan.threads      = gradient_threads;
+  plan.shared_bytes = static_cast<int>(gradient_layout{plan.problem, policy}.shared_bytes());
+}
+
+/// Whether an eligible family is faster than the one chosen before it. The toeplitz family is faster
+/// than the window family, but for few taps where it has to bring rows into another place. Measured
+/// on an H200 (docs/tuning.md).
+[[nodiscard]] constexpr bool better_filter(kernel_family family, conv2d_problem const& p) noexcept
+{
+  constexpr std::int64_t few_taps = 9;
+  bool const few  = p.filter.height * p.filter.width <= few_taps;
+  bool const even = p.input.width % gradient_block == 0 &&
+                    output_extent(p).width % gradient_block == 0 && output_extent(p).height > 1;
+  return family == kernel_family::toeplitz && (!few || even);
+}
+
 }  // namespace planning
 
 /// Chooses how to compute the gradient of the filter: a pure function of its arguments, with no GPU
@@ -190,7 +226,8 @@ constexpr void fill_window_filter(backward_filter_plan& plan,
   bool chosen = false;
   for (std::size_t f = 0; f < kernel_families.size(); ++f) {
     plan.verdicts[f] = planning::judge_filter(kernel_families[f], plan, only);
-    if (plan.verdicts[f].eligible && !chosen) {
+    bool const instead = chosen && planning::better_filter(kernel_families[f], problem);
+    if (plan.verdicts[f].eligible && (!chosen || instead)) {
       chosen      = true;
       plan.family = kernel_families[f];
     }
@@ -206,7 +243,9 @@ constexpr void fill_window_filter(backward_filter_plan& plan,
         plan,
         choose_window_filter_policy(problem, static_cast<int>(size_in_bytes(element)), device));
       break;
-    case kernel_family::toeplitz: break;
+    case kernel_family::toeplitz:
+      planning::fill_toeplitz_filter(plan, choose_toeplitz_gradient_policy(problem, device));
+      break;
   }
   plan.outcome = planning::within_grid(plan.blocks, filter_elements(problem));
   return plan;

@@ -57,6 +57,18 @@ template <typename Plan>
          std::to_string(longest_chain(plan)) + " additions one after the other";
 }
 
+/// What one warp of the toeplitz family takes of a sum.
+[[nodiscard]] inline std::string share_of_warp(backward_filter_plan const& plan)
+{
+  toeplitz_gradient_policy const& t = plan.toeplitz;
+  return "  " + std::to_string(t.tap_rows) + " by " + std::to_string(t.tap_columns) +
+         " taps a warp, in units of " + std::to_string(t.images) + " images, " +
+         std::to_string(t.strip) + " rows by " + std::to_string(t.blocks * gradient_block) +
+         " columns in chunks of " + std::to_string(t.steps) + "; " +
+         std::to_string(split_count(plan)) + " splits, at most " +
+         std::to_string(longest_chain(plan)) + " additions one after the other";
+}
+
 }  // namespace description
 
 /// Several lines: the problem, the family and why, why not the others, how it is launched, least
@@ -92,11 +104,11 @@ template <typename Plan>
   traffic const least = plan.outcome.ok()
                           ? backward_filter_traffic(plan.problem, plan.element, plan.element)
                           : traffic{};
-  if (!plan.outcome.ok() || plan.family != kernel_family::window) {
+  if (!plan.outcome.ok() || plan.family == kernel_family::direct) {
     return of_sums("backward_filter", plan, least);
   }
   return headline("backward_filter", plan.element, plan.problem) + verdicts_of(plan) +
-         share_of(plan) + launch_of(plan.blocks, plan.threads, plan.shared_bytes, least) + "  " +
+         (plan.family == kernel_family::window ? share_of(plan) : share_of_warp(plan)) + launch_of(plan.blocks, plan.threads, plan.shared_bytes, least) + "  " +
          std::to_string(workspace_bytes(plan)) + " bytes of workspace\n";
 }
 
