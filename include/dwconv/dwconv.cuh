@@ -9,6 +9,7 @@
 
 /// @namespace dwconv::epilogue
 /// What may follow the sum of products before an output is stored.
+#include <dwconv/backward.cuh>
 #include <dwconv/backward_bias.cuh>
 #include <dwconv/backward_data.cuh>
 #include <dwconv/backward_filter.cuh>

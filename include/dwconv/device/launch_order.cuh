@@ -31,7 +31,7 @@ __device__ inline void let_next_launch_begin()
 /// version, and that sm_90 or newer.
 ///
 /// @param compute_capability Of the device, ten times major plus minor.
-[[nodiscard]] constexpr bool launches_can_overlap(int compute_capability) noexcept
+[[nodiscard]] constexpr bool launches_can_overlap([[maybe_unused]] int compute_capability) noexcept
 {
 #if defined(__CUDA_ARCH_LIST__)
   constexpr int compiled[] = {__CUDA_ARCH_LIST__};

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <dwconv/plan/backward.hpp>
 #include <dwconv/plan/backward_bias.hpp>
 #include <dwconv/plan/backward_data.hpp>
 #include <dwconv/plan/backward_filter.hpp>
@@ -117,6 +118,18 @@ template <typename Plan>
   traffic const least =
     plan.outcome.ok() ? backward_bias_traffic(plan.problem, plan.element, plan.element) : traffic{};
   return description::of_sums("backward_bias", plan, least);
+}
+
+/// Those of the gradients that are planned, one after the other.
+[[nodiscard]] inline std::string describe(backward_plan const& plan)
+{
+  if (!plan.outcome.ok()) {
+    return description::headline("backward", plan.element, plan.problem) +
+           "  no plan: " + plan.outcome.message() + "\n";
+  }
+  return (plan.wanted.dx ? describe(plan.data) : std::string{}) +
+         (plan.wanted.dfilter ? describe(plan.filter) : std::string{}) +
+         (plan.wanted.dbias ? describe(plan.bias) : std::string{});
 }
 
 }  // namespace dwconv

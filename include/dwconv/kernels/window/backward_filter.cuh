@@ -109,14 +109,15 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks_on(archi
   int const dy_from = p.of_x.size + image * p.of_dy.run * p.images_apart +
                       planes * channel * p.of_dy.height * p.of_dy.width + column;
   constexpr unsigned piece = copy_bytes / sizeof(T);
-  unsigned x_past =
-    p.x_past +
-    static_cast<unsigned>((share.image + image) * p.of_x.image + share.x_channel * p.of_x.plane) +
-    static_cast<unsigned>(share.x_column);
-  unsigned dy_past =
-    p.dy_past +
-    static_cast<unsigned>((share.image + image) * p.of_dy.image + share.channel * p.of_dy.plane) +
-    static_cast<unsigned>(share.column);
+  // Elements that `count` rows, planes or images are; as only boundaries matter, it may wrap
+  // around.
+  auto const past = [](int count, std::int64_t elements) {
+    return static_cast<unsigned>(count) * static_cast<unsigned>(elements);
+  };
+  unsigned x_past = p.x_past + past(share.image + image, p.of_x.image) +
+                    past(share.x_channel, p.of_x.plane) + static_cast<unsigned>(share.x_column);
+  unsigned dy_past = p.dy_past + past(share.image + image, p.of_dy.image) +
+                     past(share.channel, p.of_dy.plane) + static_cast<unsigned>(share.column);
   // In whole planes a thread has a segment, else the strip.
   int const from  = p.whole_planes ? share.from + segment * p.segment : share.from;
   int const until = p.whole_planes ? min(from + p.segment, share.until) : share.until;
@@ -136,8 +137,8 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks_on(archi
       window_filter_rows<T> rows;
       rows.x_row = max(max(begin, from) * engine::stride_height - p.pad_top, 0);
       rows.x_end = max(min(end * engine::stride_height - p.pad_top, p.of_x.height), rows.x_row);
-      unsigned const x_run  = x_past + static_cast<unsigned>(chunk.x_row * p.of_x.width);
-      unsigned const dy_run = dy_past + static_cast<unsigned>(chunk.dy_row * p.of_dy.width);
+      unsigned const x_run  = x_past + past(chunk.x_row, p.of_x.width);
+      unsigned const dy_run = dy_past + past(chunk.dy_row, p.of_dy.width);
       rows.x                = stage + x_from + static_cast<int>(x_run % piece) +
                (rows.x_row - chunk.x_row) * p.of_x.pitch;
       rows.x_pitch  = p.of_x.pitch;
@@ -148,8 +149,8 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks_on(archi
       of_thread.walk(rows, begin, end, p.pad_top);
     }
     if (place.advance(p, share)) {
-      x_past += static_cast<unsigned>(p.images) * static_cast<unsigned>(p.of_x.image);
-      dy_past += static_cast<unsigned>(p.images) * static_cast<unsigned>(p.of_dy.image);
+      x_past += past(p.images, p.of_x.image);
+      dy_past += past(p.images, p.of_dy.image);
     }
     block_sync();
     feed.start(p, share);
