@@ -72,11 +72,11 @@ struct toeplitz_filter {
     }
     auto const policy = dwconv::choose_toeplitz_gradient_policy(p, device);
     if (reached != nullptr) { reached->insert({policy.halves, policy.rows}); }
-    auto const exact  = integer_gradients<T>(p, seed);
-    auto const sums   = run(exact, misalign, policy);
-    agreement const a = compare_gradient<T>(
-      "dfilter", p, dwconv_reference::backward_filter(p, exact.x, exact.dy), sums.data(),
-      tolerance::none);
+    auto const exact = integer_gradients<T>(p, seed);
+    auto const sums  = run(exact, misalign, policy);
+    agreement const a =
+      compare_gradient<T>("dfilter", p, dwconv_reference::backward_filter(p, exact.x, exact.dy),
+                          sums.data(), tolerance::none);
     if (!a) { return a; }
     auto const real = real_gradients<T>(p, seed);
     return compare_gradient<T>("dfilter", p, dwconv_reference::backward_filter(p, real.x, real.dy),
@@ -164,7 +164,8 @@ TEST_CASE("toeplitz gradient: filters of every size and padding", "[toeplitz_fil
                                         .right  = random.between(0, kw + 1)}};
         while (p.input.height + p.pad.top + p.pad.bottom < kh) { ++p.input.height; }
         while (p.input.width + p.pad.left + p.pad.right < kw) { ++p.input.width; }
-        CHECK(toeplitz_filter<>{next % 2 == 0 ? small_chunks() : little_gpu()}(next, p, {next % 8, 0, next / 2 % 8}));
+        CHECK(toeplitz_filter<>{next % 2 == 0 ? small_chunks() : little_gpu()}(
+          next, p, {next % 8, 0, next / 2 % 8}));
       }
     }
   }
@@ -183,10 +184,9 @@ TEST_CASE("toeplitz gradient: large filters, also wider than the kernels, and th
   conv2d_problem const padding{
     .batch = 2, .channels = 2, .input = {3, 3}, .filter = {2, 2}, .pad = {40, 9, 30, 50}};
   std::size_t next = 0;
-  for (auto const& p :
-       {square(5, 7, 13, 6), square(9, 14, 27, 13), square(2, 20, 31, 15), square(3, 28, 29, 14),
-        square(2, 41, 21, 3), square(1, 5, 9, 8), square(1, 33, 17, 8), tall, wide, far, few,
-        padding}) {
+  for (auto const& p : {square(5, 7, 13, 6), square(9, 14, 27, 13), square(2, 20, 31, 15),
+                        square(3, 28, 29, 14), square(2, 41, 21, 3), square(1, 5, 9, 8),
+                        square(1, 33, 17, 8), tall, wide, far, few, padding}) {
     CHECK(toeplitz_filter<>{.device = little_gpu()}(next, p, next % 3));
     CHECK(toeplitz_filter<>{small_chunks()}(next + 1, p, (next + 1) % 3));
     ++next;
@@ -212,8 +212,8 @@ TEST_CASE("toeplitz gradient: every alignment of x and dy", "[toeplitz_filter]")
 {
   for (std::size_t x = 0; x < 8; ++x) {
     for (std::size_t dy = 0; dy < 8; ++dy) {
-      conv2d_problem p   = square(5, 16 + static_cast<std::int64_t>((x * 3 + dy) % 5), 5, 2);
-      p.input.height     = 9;
+      conv2d_problem p = square(5, 16 + static_cast<std::int64_t>((x * 3 + dy) % 5), 5, 2);
+      p.input.height   = 9;
       CHECK(toeplitz_filter<>{.device = little_gpu()}(x + dy, p, {x, 0, dy}));
       CHECK(toeplitz_filter<mover::async>{small_chunks()}(x + dy, p, {x, 0, dy}));
     }

@@ -9,6 +9,7 @@
 #include <dwconv/core/dtype.hpp>
 #include <dwconv/kernels/toeplitz/gradient_policy.hpp>
 #include <dwconv/kernels/toeplitz/policy.hpp>
+#include <dwconv/problem/tensors.hpp>
 #include <dwconv/reduction/split_sum.hpp>
 
 namespace dwconv {
@@ -27,7 +28,7 @@ struct instance {
 };
 
 /// Kernels compiled, those of few halves and rows first.
-inline constexpr instance instances[] = {{1, 3}, {1, 7}, {1, 13}, {3, 3},  {3, 5},
+inline constexpr instance instances[] = {{1, 3}, {1, 7}, {1, 13}, {3, 3}, {3, 5},
                                          {3, 7}, {3, 9}, {3, 13}, {5, 8}};
 
 inline constexpr int most_halves = 5;
@@ -42,11 +43,11 @@ inline constexpr int sure_columns = gradient_block * (most_halves - 2) + 2;
   auto const floor_blocks = [](std::int64_t at) {
     return at >= 0 ? at / gradient_block : -((-at + gradient_block - 1) / gradient_block);
   };
-  std::int64_t const pad   = p.pad.left - column;
-  std::int64_t const first = std::max(floor_blocks(-pad),
-                                      1 - divide_up(output_extent(p).width, gradient_block));
-  std::int64_t const last  = std::min(floor_blocks(gradient_block - 1 + columns - 1 - pad),
-                                      divide_up(p.input.width, gradient_block) - 1);
+  std::int64_t const pad = p.pad.left - column;
+  std::int64_t const first =
+    std::max(floor_blocks(-pad), 1 - divide_up(output_extent(p).width, gradient_block));
+  std::int64_t const last = std::min(floor_blocks(gradient_block - 1 + columns - 1 - pad),
+                                     divide_up(p.input.width, gradient_block) - 1);
   return std::max<std::int64_t>(last - first + 1, 1);
 }
 
@@ -59,8 +60,8 @@ constexpr void choose_taps(conv2d_problem const& p, toeplitz_gradient_policy& po
     policy.tap_columns = sure_columns;
     halves             = 1;
     for (std::int64_t c = 0; c < p.filter.width; c += sure_columns) {
-      halves = std::max(halves, halves_for(p, c, std::min<std::int64_t>(sure_columns,
-                                                                        p.filter.width - c)));
+      halves = std::max(halves,
+                        halves_for(p, c, std::min<std::int64_t>(sure_columns, p.filter.width - c)));
     }
   }
   policy.halves      = static_cast<int>(halves + (halves % 2 == 0 ? 1 : 0));
@@ -110,7 +111,7 @@ constexpr void choose_units(conv2d_problem const& p, std::int64_t wanted_warps,
       std::clamp<std::int64_t>(gradient_slots / across, 1, std::max<std::int64_t>(p.batch, 1)));
   }
   // Strips where there is little else: each reads some rows of x that its neighbours read too.
-  policy.strip = static_cast<int>(std::min<std::int64_t>(out.height, most_strip));
+  policy.strip      = static_cast<int>(std::min<std::int64_t>(out.height, most_strip));
   auto const cut_to = [&](std::int64_t least, std::int64_t units_wanted) {
     while (policy.strip >= 2 * least && units(p, policy) < units_wanted) {
       policy.strip = (policy.strip + 1) / 2;
@@ -126,10 +127,10 @@ constexpr void choose_units(conv2d_problem const& p, std::int64_t wanted_warps,
 constexpr void choose_steps(conv2d_problem const& p, device_facts const& device,
                             toeplitz_gradient_policy& policy) noexcept
 {
-  std::int64_t const walk = std::min<std::int64_t>(policy.strip + policy.tap_rows - 1,
-                                                   p.input.height + p.pad.top);
-  std::int64_t const most = std::min<std::int64_t>(
-    walk, policy.whole_rows ? gradient_steps_most : gradient_runs_most);
+  std::int64_t const walk =
+    std::min<std::int64_t>(policy.strip + policy.tap_rows - 1, p.input.height + p.pad.top);
+  std::int64_t const most =
+    std::min<std::int64_t>(walk, policy.whole_rows ? gradient_steps_most : gradient_runs_most);
   policy.steps    = 1;
   auto const fits = [&](int steps) {
     toeplitz_gradient_policy with = policy;
@@ -137,8 +138,7 @@ constexpr void choose_steps(conv2d_problem const& p, device_facts const& device,
     // Three blocks that need not wait between chunks are as good as four that do.
     constexpr int least_blocks   = 3;
     constexpr int own_of_runtime = 1024;
-    int const blocks =
-      steps == walk ? least_blocks : gradient_blocks(policy.rows, policy.halves);
+    int const blocks = steps == walk ? least_blocks : gradient_blocks(policy.rows, policy.halves);
     return gradient_layout{p, with}.shared_bytes() <=
            device.shared_bytes_per_sm / blocks - own_of_runtime;
   };
@@ -153,15 +153,15 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
                              toeplitz_gradient_policy& policy) noexcept
 {
   constexpr std::int64_t most_splits = 1024, uneven = 4, most_steps = 4096;
-  std::int64_t const all    = std::max<std::int64_t>(units(p, policy), 1);
+  std::int64_t const all = std::max<std::int64_t>(units(p, policy), 1);
   // More than fill the GPU where a warp would add up too many rows one after the other.
   std::int64_t const wanted = std::clamp<std::int64_t>(
     std::max(wanted_warps / items(p, policy), divide_up(all * policy.strip, most_steps)), 1,
     std::min(all, most_splits));
   // Few units are shared out evenly.
   std::int64_t const each = divide_up(all, wanted);
-  policy.splits = static_cast<int>(each < uneven ? divide_up(all, each) : wanted);
-  policy.side_by_side = !policy.whole_rows;
+  policy.splits           = static_cast<int>(each < uneven ? divide_up(all, each) : wanted);
+  policy.side_by_side     = !policy.whole_rows;
 }
 
 }  // namespace toeplitz_gradient
@@ -181,7 +181,7 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
   // Where nothing is read twice, and what was left in L2 may be of use.
   constexpr std::int64_t most_of_l2 = 4;
   std::int64_t const read = (input_elements(p) + output_elements(p)) * toeplitz_element_bytes;
-  policy.passing = items(p, policy) == p.channels && read <= most_of_l2 * device.l2_bytes;
+  policy.passing          = items(p, policy) == p.channels && read <= most_of_l2 * device.l2_bytes;
   return policy;
 }
 
@@ -204,9 +204,9 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
 [[nodiscard]] constexpr std::int64_t toeplitz_gradient_chain(
   conv2d_problem const& p, toeplitz_gradient_policy const& policy) noexcept
 {
-  std::int64_t const of_warp = geometry::divide_up(toeplitz_gradient::units(p, policy),
-                                                   std::max(policy.splits, 1)) *
-                               policy.strip * gradient_slots;
+  std::int64_t const of_warp =
+    geometry::divide_up(toeplitz_gradient::units(p, policy), std::max(policy.splits, 1)) *
+    policy.strip * gradient_slots;
   return of_warp + gradient_block + geometry::divide_up(policy.splits, split_warps) + split_warps;
 }
 

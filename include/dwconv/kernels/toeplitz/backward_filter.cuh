@@ -17,10 +17,10 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// @tparam Halves Blocks of x beside each block of dy.
 template <half_element T, int Rows, int Halves, mover Mover = mover::newest>
 struct toeplitz_gradient_config {
-  using element_type         = T;
-  using params               = toeplitz_gradient_params<T>;
-  using sums                 = gradient_sums<T, Rows, Halves>;
-  using lanes                = gradient_lanes<T, Halves>;
+  using element_type          = T;
+  using params                = toeplitz_gradient_params<T>;
+  using sums                  = gradient_sums<T, Rows, Halves>;
+  using lanes                 = gradient_lanes<T, Halves>;
   static constexpr int rows   = Rows;
   static constexpr int halves = Halves;
   static constexpr mover how  = Mover;
@@ -36,8 +36,8 @@ __device__ void multiply_chunk(typename Config::sums& sums, typename Config::lan
   int step          = 0;
 #pragma unroll 1
   for (; step < c.lead(); ++step) { sums.lead(lanes, step < dy_rows); }
-  // As many at a time as rows of dy are kept: then none of them moves. Of many, all would not fit in
-  // registers.
+  // As many at a time as rows of dy are kept: then none of them moves. Of many, all would not fit
+  // in registers.
   constexpr int round = Config::sums::kept;
   if constexpr (round <= 10) {
 #pragma unroll 1

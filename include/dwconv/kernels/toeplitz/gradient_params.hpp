@@ -18,14 +18,14 @@ struct gradient_tensor {
   std::int64_t plane;  ///< and from one plane to the next.
   int height;
   int width;
-  int blocks;        ///< Of a row of the plane.
-  int run_shift;     ///< Elements by which runs are further past a 16-byte boundary, each.
-  int unit;          ///< Bytes, where they are copied by units.
-  int entry;         ///< First one of the table,
-  int entries;       ///< so many of them for an image.
-  int copied;        ///< Bytes from a chunk's area to this tensor's, as copied,
-  int laid_out;      ///< and laid out.
-  int row_pitch;     ///< Bytes, where lanes read.
+  int blocks;     ///< Of a row of the plane.
+  int run_shift;  ///< Elements by which runs are further past a 16-byte boundary, each.
+  int unit;       ///< Bytes, where they are copied by units.
+  int entry;      ///< First one of the table,
+  int entries;    ///< so many of them for an image.
+  int copied;     ///< Bytes from a chunk's area to this tensor's, as copied,
+  int laid_out;   ///< and laid out.
+  int row_pitch;  ///< Bytes, where lanes read.
   int image_pitch;
   std::uint32_t tail[4];  ///< Of the words of a row's last piece, the bits that are in the plane.
   gradient_area area;
@@ -69,25 +69,24 @@ struct toeplitz_gradient_params {
   {
     extent2 const out = output_extent(p);
     gradient_layout const layout{p, policy};
-    way           = way_of(layout, x_, p.input.width, dy_, out.width);
-    x             = tensor(x_, p.batch, p.channels, p.input, layout.x);
-    dy            = tensor(dy_, p.batch, p.output_channels(), out, layout.dy);
-    dy.copied     = layout.x.copied * copy_bytes;
-    dy.laid_out   = layout.x.laid_out * copy_bytes;
-    dy.entry      = way == gradient_way::by_units ? x.entries : x.entries * policy.images;
-    area_bytes    = static_cast<int>(way == gradient_way::by_units ? layout.laid_out : layout.copied);
-    warp_bytes    = static_cast<int>(layout.warp_bytes);
-    table_bytes   = static_cast<int>(layout.table_bytes);
-    row_groups    = parts(p.filter.height, policy.tap_rows);
+    way         = way_of(layout, x_, p.input.width, dy_, out.width);
+    x           = tensor(x_, p.batch, p.channels, p.input, layout.x);
+    dy          = tensor(dy_, p.batch, p.output_channels(), out, layout.dy);
+    dy.copied   = layout.x.copied * copy_bytes;
+    dy.laid_out = layout.x.laid_out * copy_bytes;
+    dy.entry    = way == gradient_way::by_units ? x.entries : x.entries * policy.images;
+    area_bytes  = static_cast<int>(way == gradient_way::by_units ? layout.laid_out : layout.copied);
+    warp_bytes  = static_cast<int>(layout.warp_bytes);
+    table_bytes = static_cast<int>(layout.table_bytes);
+    row_groups  = parts(p.filter.height, policy.tap_rows);
     column_groups = parts(p.filter.width, policy.tap_columns);
     tap_columns   = of(policy.tap_columns);
     block_columns = of(policy.blocks);
     windows       = parts(dy.blocks, policy.blocks);
     strips        = parts(out.height, policy.strip);
-    units         = static_cast<int>(geometry::divide_up(p.batch, policy.images) *
-                             windows.divisor() * strips.divisor());
-    items         = static_cast<int>(p.output_channels() * row_groups.divisor() *
-                             column_groups.divisor());
+    units = static_cast<int>(geometry::divide_up(p.batch, policy.images) * windows.divisor() *
+                             strips.divisor());
+    items = static_cast<int>(p.output_channels() * row_groups.divisor() * column_groups.divisor());
     neighbours    = of(policy.side_by_side ? policy.splits : items);
     filters       = static_cast<int>(p.output_channels());
     batch         = static_cast<int>(p.batch);
@@ -110,18 +109,18 @@ struct toeplitz_gradient_params {
                                           extent2 plane, gradient_area const& area) const
   {
     gradient_tensor<T> t{};
-    t.data        = data;
-    t.end         = data + images * channels * plane.height * plane.width;
-    t.image       = channels * plane.height * plane.width;
-    t.plane       = plane.height * plane.width;
-    t.height      = static_cast<int>(plane.height);
-    t.width       = static_cast<int>(plane.width);
-    t.blocks      = parts(plane.width, gradient_block).divisor();
-    t.run_shift   = static_cast<int>((policy.whole_rows ? t.image : plane.width) % gradient_block);
+    t.data      = data;
+    t.end       = data + images * channels * plane.height * plane.width;
+    t.image     = channels * plane.height * plane.width;
+    t.plane     = plane.height * plane.width;
+    t.height    = static_cast<int>(plane.height);
+    t.width     = static_cast<int>(plane.width);
+    t.blocks    = parts(plane.width, gradient_block).divisor();
+    t.run_shift = static_cast<int>((policy.whole_rows ? t.image : plane.width) % gradient_block);
     bool const as_copied = way == gradient_way::as_copied;
     bool const by_units  = way == gradient_way::by_units;
     t.unit               = gradient_unit(plane.width);
-    t.entries = static_cast<int>(area.pieces()) * (by_units ? copy_bytes / t.unit : 1);
+    t.entries            = static_cast<int>(area.pieces()) * (by_units ? copy_bytes / t.unit : 1);
     int const row        = policy.whole_rows ? area.blocks : area.run_pitch;
     t.row_pitch          = (as_copied ? row : area.row_pitch) * copy_bytes;
     t.image_pitch        = (as_copied ? area.run_pitch : area.image_pitch) * copy_bytes;
@@ -165,8 +164,8 @@ struct gradient_item {
 
   /// The first block of x that is staged with block `block` of dy.
   template <typename T>
-  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int staged_block(
-    toeplitz_gradient_params<T> const& p, int block) const noexcept
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr int staged_block(toeplitz_gradient_params<T> const& p,
+                                                              int block) const noexcept
   {
     int const first = block + first_block;
     return p.policy.whole_rows || first < 0 ? 0 : at_most(first, p.x.blocks);
@@ -256,19 +255,19 @@ class gradient_walk {
   [[nodiscard]] DWCONV_HOST_DEVICE gradient_chunk chunk() const
   {
     gradient_chunk c{};
-    int const down  = p_.windows.quotient(at_.unit);
-    c.block         = (at_.unit - down * p_.windows.divisor()) * p_.policy.blocks;
-    c.image         = p_.strips.quotient(down) * p_.policy.images;
-    c.images        = at_most(p_.policy.images, p_.batch - c.image);
-    c.first         = at_.step == begin();
-    c.last          = at_.step + p_.policy.steps >= at_.end;
-    c.steps         = c.last ? at_.end - at_.step : p_.policy.steps;
-    c.dy_row        = at_.row + at_.step;
-    int const x     = c.dy_row - pad_;
-    c.lead          = x < 0 ? at_most(-x, c.steps) : 0;
-    c.x_row         = x < 0 ? 0 : x;
-    int const left  = rows() - at_.step;
-    c.dy_rows       = left < 0 ? 0 : at_most(left, c.steps);
+    int const down = p_.windows.quotient(at_.unit);
+    c.block        = (at_.unit - down * p_.windows.divisor()) * p_.policy.blocks;
+    c.image        = p_.strips.quotient(down) * p_.policy.images;
+    c.images       = at_most(p_.policy.images, p_.batch - c.image);
+    c.first        = at_.step == begin();
+    c.last         = at_.step + p_.policy.steps >= at_.end;
+    c.steps        = c.last ? at_.end - at_.step : p_.policy.steps;
+    c.dy_row       = at_.row + at_.step;
+    int const x    = c.dy_row - pad_;
+    c.lead         = x < 0 ? at_most(-x, c.steps) : 0;
+    c.x_row        = x < 0 ? 0 : x;
+    int const left = rows() - at_.step;
+    c.dy_rows      = left < 0 ? 0 : at_most(left, c.steps);
     return c;
   }
 

@@ -52,15 +52,15 @@ inline constexpr int gradient_threads = 128;
 /// of rows, some blocks of columns wide, of some images; it passes through shared memory some rows
 /// at a time.
 struct toeplitz_gradient_policy {
-  int rows         = 3;  ///< Filter rows that the kernel has sums for,
-  int halves       = 3;  ///< and blocks of x that it has beside each block of dy.
-  int tap_rows     = 1;  ///< Filter rows of a warp: at most `rows`.
-  int tap_columns  = 1;  ///< Filter columns of a warp.
-  int images       = 1;  ///< Of a unit.
-  int blocks       = 1;  ///< Of dy, along a row of a unit.
-  int strip        = 1;  ///< Rows of dy of a unit.
-  int steps        = 1;  ///< Of a chunk: a step brings a row of x and one of dy.
-  int splits       = 1;
+  int rows          = 3;  ///< Filter rows that the kernel has sums for,
+  int halves        = 3;  ///< and blocks of x that it has beside each block of dy.
+  int tap_rows      = 1;  ///< Filter rows of a warp: at most `rows`.
+  int tap_columns   = 1;  ///< Filter columns of a warp.
+  int images        = 1;  ///< Of a unit.
+  int blocks        = 1;  ///< Of dy, along a row of a unit.
+  int strip         = 1;  ///< Rows of dy of a unit.
+  int steps         = 1;  ///< Of a chunk: a step brings a row of x and one of dy.
+  int splits        = 1;
   bool whole_rows   = true;   ///< A unit has full rows, which lie one after the other.
   bool side_by_side = false;  ///< Splits of one filter are neighbours, instead of filters.
   bool passing      = false;  ///< What is read does not take the place of what others left in L2.
@@ -104,8 +104,7 @@ struct gradient_area {
       copied    = rows * run_pitch;
     } else {
       // With room for what lies between a run's begin and the boundary before it.
-      std::int64_t const least =
-        (rows * plane.width + 2 * (gradient_block - 1)) / gradient_block;
+      std::int64_t const least = (rows * plane.width + 2 * (gradient_block - 1)) / gradient_block;
       run_pitch = even ? spread(policy, static_cast<int>(least)) : static_cast<int>(least);
       copied    = policy.images * run_pitch;
     }
@@ -138,14 +137,14 @@ struct gradient_layout {
   std::int64_t table_bytes = 0;
 
   gradient_layout() = default;
-  constexpr gradient_layout(conv2d_problem const& p, toeplitz_gradient_policy const& policy) noexcept
+  constexpr gradient_layout(conv2d_problem const& p,
+                            toeplitz_gradient_policy const& policy) noexcept
   {
     extent2 const out      = output_extent(p);
     std::int64_t const all = geometry::divide_up(p.input.width, gradient_block);
-    x  = {policy, p.input,
-          policy.whole_rows ? all
-                            : std::min<std::int64_t>(all, policy.blocks + policy.halves - 1)};
-    dy = {policy, out, policy.blocks};
+    x                      = {policy, p.input,
+         policy.whole_rows ? all : std::min<std::int64_t>(all, policy.blocks + policy.halves - 1)};
+    dy                     = {policy, out, policy.blocks};
     int const x_unit = gradient_unit(p.input.width), dy_unit = gradient_unit(out.width);
     // Where rows are short, copies of 4 bytes are too many: there it is quicker to lay rows out.
     units = std::min(x_unit, dy_unit) >= (policy.whole_rows ? 8 : 4);
@@ -154,9 +153,9 @@ struct gradient_layout {
     laid_out = (std::int64_t{x.laid_out} + dy.laid_out) * copy_bytes;
     std::int64_t const sums =
       std::int64_t{policy.rows} * policy.halves * gradient_block * gradient_block * 4;
-    bool const even            = std::min(x_unit, dy_unit) == copy_bytes;
-    std::int64_t const both    = even ? areas * copied : units ? areas * laid_out : 0;
-    warp_bytes                 = staged + std::max({both, copied + laid_out, sums});
+    bool const even         = std::min(x_unit, dy_unit) == copy_bytes;
+    std::int64_t const both = even ? areas * copied : units ? areas * laid_out : 0;
+    warp_bytes              = staged + std::max({both, copied + laid_out, sums});
     // Past the rows of dy there are steps that read, and drop, what lies behind them.
     warp_bytes += std::int64_t{policy.steps - dy.rows} *
                   std::max(dy.row_pitch, policy.whole_rows ? 0 : dy.run_pitch) * copy_bytes;

@@ -25,9 +25,9 @@ struct gradient_entry {
 };
 static_assert(sizeof(gradient_entry) == gradient_entry_bytes);
 
-/// Brings chunks into a warp's own areas of shared memory. A chunk is contiguous runs of memory, the
-/// rows of an image or single rows; each lane looks after one: those of the first half of the warp
-/// after x, the others after dy.
+/// Brings chunks into a warp's own areas of shared memory. A chunk is contiguous runs of memory,
+/// the rows of an image or single rows; each lane looks after one: those of the first half of the
+/// warp after x, the others after dy.
 template <typename T, mover How>
 class gradient_load {
  public:
@@ -118,8 +118,8 @@ class gradient_load {
     int const beside = c.block + item.first_block + (p_.policy.halves - 1);
     int const end    = (of_x ? beside : c.block) + p_.policy.blocks;
     columns_         = min(end * gradient_block, t.width) - block * gradient_block;
-    plane_           = t.data + ((c.image + image) * t.image +
-                       (of_x ? item.input : item.channel) * t.plane + block * gradient_block);
+    plane_ = t.data + ((c.image + image) * t.image + (of_x ? item.input : item.channel) * t.plane +
+                       block * gradient_block);
   }
 
   /// Rows of a tensor, each from a piece on; behind the end of a row, zeros to the end of a piece.
@@ -127,7 +127,7 @@ class gradient_load {
                              unsigned char* area, gradient_entry const* table,
                              gradient_chunk const& c)
   {
-    T const* from = t.data + (c.image * t.image + channel * t.plane +
+    T const* from        = t.data + (c.image * t.image + channel * t.plane +
                               static_cast<std::int64_t>(row) * t.width + block * gradient_block);
     unsigned char* to    = area + t.laid_out;
     int const columns    = t.width - block * gradient_block;
@@ -157,11 +157,10 @@ class gradient_load {
                              run_cut cut)
   {
     if (count > 0 && p_.way != gradient_way::as_copied) { copy_ends(to, run, count, cut, 0, 1); }
-    unsigned const bytes =
-      cut.has_pieces()
-        ? static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T))
-        : 0;
-    unsigned const all = warp_sum(bytes);
+    unsigned const bytes = cut.has_pieces() ? static_cast<unsigned>(cut.last - cut.first) *
+                                                static_cast<unsigned>(sizeof(T))
+                                            : 0;
+    unsigned const all   = warp_sum(bytes);
     warp_sync();
     if (lane_index() == 0) { landed.arrive_and_expect(all); }
     warp_sync();
@@ -216,8 +215,9 @@ __device__ void list_pieces(toeplitz_gradient_params<T> const& p, gradient_tenso
     int const row    = i - column * t.area.rows;
     int const block  = column - image * t.area.blocks;
     int const run    = whole ? image : row;
-    int const from   = (run * t.area.run_pitch + block) * gradient_block + (whole ? row * t.width : 0);
-    int const to = (image * t.area.image_pitch + row * t.area.row_pitch + block) * copy_bytes;
+    int const from =
+      (run * t.area.run_pitch + block) * gradient_block + (whole ? row * t.width : 0);
+    int const to       = (image * t.area.image_pitch + row * t.area.row_pitch + block) * copy_bytes;
     table[t.entry + i] = {static_cast<std::uint32_t>(from | to << 16),
                           static_cast<std::uint32_t>(row | run << 8 | block << 16)};
   }
@@ -233,8 +233,8 @@ __device__ void list_units(gradient_tensor<T> const& t, gradient_entry* table)
   int unit          = static_cast<int>(threadIdx.x);
   for (int i = unit; i < t.entries; i += static_cast<int>(blockDim.x)) {
     for (; unit >= of_row; unit -= of_row) { ++row; }
-    auto const from = static_cast<std::uint32_t>(row * t.width + unit * element);
-    int const to    = row * t.area.row_pitch * copy_bytes + unit * t.unit;
+    auto const from    = static_cast<std::uint32_t>(row * t.width + unit * element);
+    int const to       = row * t.area.row_pitch * copy_bytes + unit * t.unit;
     table[t.entry + i] = {from, static_cast<std::uint32_t>(row | unit << 8 | to << 16)};
     unit += static_cast<int>(blockDim.x);
   }
@@ -252,10 +252,10 @@ __device__ void lay_out_rows(gradient_tensor<T> const& t, gradient_entry const* 
 {
   copied += t.copied;
   laid_out += t.laid_out;
-  unsigned const last  = static_cast<unsigned>(t.blocks - 1 - block);
-  unsigned const staged = static_cast<unsigned>(rows);
-  unsigned const first = static_cast<unsigned>(past);
-  unsigned const shift = static_cast<unsigned>(t.run_shift);
+  unsigned const last             = static_cast<unsigned>(t.blocks - 1 - block);
+  unsigned const staged           = static_cast<unsigned>(rows);
+  unsigned const first            = static_cast<unsigned>(past);
+  unsigned const shift            = static_cast<unsigned>(t.run_shift);
   gradient_entry const* at        = table + (t.entry + lane_index());
   gradient_entry const* const end = table + (t.entry + images * t.entries);
 #pragma unroll 2
@@ -264,8 +264,8 @@ __device__ void lay_out_rows(gradient_tensor<T> const& t, gradient_entry const* 
     unsigned const own     = e.names >> 16;
     if ((e.names & 255u) >= staged || own > last) { continue; }
     unsigned const own_past = (first + (e.names >> 8 & 255u) * shift) % gradient_block;
-    unsigned const element = (e.places & 0xffffu) + own_past;
-    auto const* const pair = reinterpret_cast<T const*>(copied) + (element & ~1u);
+    unsigned const element  = (e.places & 0xffffu) + own_past;
+    auto const* const pair  = reinterpret_cast<T const*>(copied) + (element & ~1u);
     std::uint32_t w[5];
 #pragma unroll
     for (int k = 0; k < 5; ++k) { w[k] = load_pair(pair + 2 * k); }

@@ -36,8 +36,9 @@ class gradient_lane {
 template <typename T, int Halves>
 struct gradient_lanes {
   static constexpr int pairs = Halves / 2;
-  gradient_lane both[pairs > 0 ? pairs : 1];  ///< Of two halves: 8 slots, the same, 8 more, the same.
-  gradient_lane last;                      ///< The last half: 8 slots, 8 more; and dy as well.
+  gradient_lane
+    both[pairs > 0 ? pairs : 1];  ///< Of two halves: 8 slots, the same, 8 more, the same.
+  gradient_lane last;             ///< The last half: 8 slots, 8 more; and dy as well.
 
   /// For the chunks of a unit.
   ///
@@ -45,18 +46,18 @@ struct gradient_lanes {
   __device__ void place(toeplitz_gradient_params<T> const& p, gradient_item const& item,
                         gradient_note const& c, int zeros)
   {
-    int const lane    = lane_index();
-    int const matrix  = lane / 8;
-    int const x_block = item.staged_block(p, c.block);
+    int const lane     = lane_index();
+    int const matrix   = lane / 8;
+    int const x_block  = item.staged_block(p, c.block);
     int const dy_begin = p.way == gradient_way::as_copied ? p.dy.copied : p.dy.laid_out;
-    auto const x_at  = [&](gradient_lane& to, int slot, int beside) {
+    auto const x_at    = [&](gradient_lane& to, int slot, int beside) {
       int const image = p.block_columns.quotient(slot);
       int const own   = c.block + slot - image * p.block_columns.divisor();
       int const block = own + item.first_block + beside;
-      bool const here = image < c.images() && own < p.dy.blocks && block >= x_block &&
-                        block < p.x.blocks;
+      bool const here =
+        image < c.images() && own < p.dy.blocks && block >= x_block && block < p.x.blocks;
       to.place(here, image * p.x.image_pitch + (block - x_block) * copy_bytes, p.x.row_pitch,
-               zeros);
+                  zeros);
     };
 #pragma unroll
     for (int i = 0; i < pairs; ++i) {
@@ -83,14 +84,14 @@ struct gradient_lanes {
   }
 };
 
-/// A warp's sums. For each filter row and each half, 8 by 8 of them: column i of the half's block of
-/// x times column j of the block of dy, over all slots and rows. What the taps are sums of lies on
-/// diagonals.
+/// A warp's sums. For each filter row and each half, 8 by 8 of them: column i of the half's block
+/// of x times column j of the block of dy, over all slots and rows. What the taps are sums of lies
+/// on diagonals.
 template <typename T, int Rows, int Halves>
 class gradient_sums {
  public:
   static_assert(Halves % 2 == 1);
-  static constexpr int pairs = Halves / 2;
+  static constexpr int pairs      = Halves / 2;
   static constexpr int held_pairs = pairs > 0 ? pairs : 1;  ///< There are no empty arrays.
   /// Rows of dy that are kept: those the sums of two rows of x need.
   static constexpr int kept = (Rows + 1) / 2 * 2;
@@ -139,12 +140,11 @@ class gradient_sums {
   /// Leaves the sums in shared memory: by filter row, half, column of x and column of dy.
   __device__ void store(float* to) const
   {
-    int const at = lane_index() / 4 * gradient_block + lane_index() % 4 * 2;
+    int const at   = lane_index() / 4 * gradient_block + lane_index() % 4 * 2;
     auto const put = [&](int row, int block, float first, float second) {
-      float* const of_block =
-        to + (row * Halves + block) * (gradient_block * gradient_block) + at;
-      of_block[0] = first;
-      of_block[1] = second;
+      float* const of_block = to + (row * Halves + block) * (gradient_block * gradient_block) + at;
+      of_block[0]           = first;
+      of_block[1]           = second;
     };
 #pragma unroll
     for (int row = 0; row < Rows; ++row) {
@@ -167,8 +167,8 @@ class gradient_sums {
     window_[0] = {{low, high}};
   }
 
-  /// The last half stands alone, so two rows of x share a product: with one row of dy this row meets
-  /// an odd row of the filter, and the one before it the even row above.
+  /// The last half stands alone, so two rows of x share a product: with one row of dy this row
+  /// meets an odd row of the filter, and the one before it the even row above.
   __device__ void multiply_last(std::uint32_t low, std::uint32_t high)
   {
     mma_left const left{{before_[0], low, before_[1], high}};
@@ -179,9 +179,9 @@ class gradient_sums {
   }
 
   mma_sums both_[Rows][held_pairs] = {};
-  mma_sums last_[kept / 2]                 = {};
-  mma_right window_[kept]                  = {};
-  std::uint32_t before_[2]                 = {};
+  mma_sums last_[kept / 2]         = {};
+  mma_right window_[kept]          = {};
+  std::uint32_t before_[2]         = {};
 };
 
 DWCONV_ABI_NAMESPACE_END
