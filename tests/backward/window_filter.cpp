@@ -200,8 +200,8 @@ void for_each_kernel(Visit const& visit)
 {
   if constexpr (Shape < dwconv::window_filter_shapes.size()) {
     constexpr auto shape = dwconv::window_filter_shapes[Shape];
-    visit.template operator()<dwconv::taps<shape.taps.height, shape.taps.width>,
-                              dwconv::stride<shape.stride.height, shape.stride.width>>();
+    visit(dwconv::taps<shape.taps.height, shape.taps.width>{},
+          dwconv::stride<shape.stride.height, shape.stride.width>{});
     for_each_kernel<T, Shape + 1>(visit);
   }
 }
@@ -258,7 +258,7 @@ TEST_CASE("every mover brings every chunk of a gradient's sum: planned tiles", "
 TEST_CASE("every mover brings every chunk of a gradient's sum: forced tiles", "[window_filter]")
 {
   for_each_kernel<float>(
-    []<typename Taps, typename Stride> { check_forced<float, Taps, Stride>(); });
+    []<typename Taps, typename Stride>(Taps, Stride) { check_forced<float, Taps, Stride>(); });
   check_forced<__nv_bfloat16, dwconv::taps<3, 3>, dwconv::stride<2, 2>>();
   check_forced<double, dwconv::taps<3, 3>, dwconv::stride<1, 1>>();
   check_forced<__half, dwconv::taps<5, 5>, dwconv::stride<2, 2>>();
