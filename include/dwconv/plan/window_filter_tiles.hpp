@@ -72,6 +72,7 @@ struct aims {
   return aim;
 }
 
+/// What tiles are chosen for.
 struct frame {
   conv2d_problem const& p;
   int bytes;

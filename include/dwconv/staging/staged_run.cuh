@@ -24,6 +24,7 @@ struct staged_run {
     T const* from;
     unsigned bytes;
 
+    /// @param landed  Told of the bytes when they are there.
     /// @param passing Whether L2 shall keep what others left there rather than this.
     __device__ void load(transaction_barrier& landed, bool passing) const
     {

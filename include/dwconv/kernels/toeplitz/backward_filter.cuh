@@ -107,6 +107,7 @@ class gradient_ring {
   /// Starts the next chunk, if there is one, on its way into an area that no lane reads any more.
   __device__ void fetch(int index)
   {
+    warp_sync();  // where the walk is was written by one lane
     gradient_walk<T> walk{p_, notes_.item, notes_.ahead};
     gradient_note note{};
     if (walk.done()) {

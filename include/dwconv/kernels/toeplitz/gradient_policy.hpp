@@ -87,6 +87,7 @@ struct gradient_area {
   }
 
   gradient_area() = default;
+  /// @param policy     Of the launch.
   /// @param plane      Of the tensor.
   /// @param own_blocks Most blocks of a row that are staged.
   constexpr gradient_area(toeplitz_gradient_policy const& policy, extent2 plane,

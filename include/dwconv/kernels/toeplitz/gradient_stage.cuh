@@ -31,6 +31,7 @@ static_assert(sizeof(gradient_entry) == gradient_entry_bytes);
 template <typename T, mover How>
 class gradient_load {
  public:
+  /// @param p      What the kernel is told.
   /// @param landed A barrier an area.
   __device__ gradient_load(toeplitz_gradient_params<T> const& p, transaction_barrier* landed)
     : p_{p}, landed_{landed}
@@ -94,6 +95,7 @@ class gradient_load {
     if (How == mover::async || p_.way == gradient_way::by_units) { async_commit(); }
   }
 
+  /// @param index   Of the area.
   /// @param phase   How often the area was waited for before.
   /// @param younger Chunks that were started, or skipped, since.
   __device__ void wait(int index, unsigned phase, int younger)
@@ -243,8 +245,14 @@ __device__ void list_units(gradient_tensor<T> const& t, gradient_entry* table)
 /// Lays a tensor's part of a chunk out: each row begins with a piece, and ends with zeros where it
 /// does not fill its last one.
 ///
-/// @param block First one that is staged.
-/// @param past  How far past a boundary the first run begins.
+/// @param t        The tensor.
+/// @param table    Where its pieces lie and go.
+/// @param images   Of the chunk,
+/// @param rows     and of each of them.
+/// @param block    First one that is staged.
+/// @param past     How far past a boundary the first run begins.
+/// @param copied   The area they were copied to,
+/// @param laid_out and the one they go to.
 template <typename T>
 __device__ void lay_out_rows(gradient_tensor<T> const& t, gradient_entry const* table, int images,
                              int rows, int block, int past, unsigned char const* copied,

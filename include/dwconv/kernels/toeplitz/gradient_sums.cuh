@@ -40,9 +40,7 @@ struct gradient_lanes {
     both[pairs > 0 ? pairs : 1];  ///< Of two halves: 8 slots, the same, 8 more, the same.
   gradient_lane last;             ///< The last half: 8 slots, 8 more; and dy as well.
 
-  /// For the chunks of a unit.
-  ///
-  /// @param zeros Where a piece of zeros lies.
+  /// For the chunks of a unit; at `zeros` lies a piece of zeros.
   __device__ void place(toeplitz_gradient_params<T> const& p, gradient_item const& item,
                         gradient_note const& c, int zeros)
   {

@@ -87,9 +87,7 @@ struct window_filter_place {
 template <typename T, mover How>
 class window_filter_feed {
  public:
-  /// The block synchronises before it waits.
-  ///
-  /// @param area The first stage.
+  /// The block synchronises before it waits. The first stage is at `area`.
   template <typename Params>
   __device__ window_filter_feed(Params const& p, window_filter_share const& s,
                                 transaction_barrier* landed, T* area)

@@ -21,12 +21,14 @@ struct spread_axis {
   std::int64_t groups;  ///< Up to the one with dx's last element.
 };
 
+/// Down a plane.
 [[nodiscard]] constexpr spread_axis spread_rows(conv2d_problem const& p) noexcept
 {
   return {(p.filter.height - 1) / p.stride.height,
           geometry::divide_up(p.input.height + p.pad.top, p.stride.height)};
 }
 
+/// Along a row.
 [[nodiscard]] constexpr spread_axis spread_columns(conv2d_problem const& p) noexcept
 {
   return {(p.filter.width - 1) / p.stride.width,
