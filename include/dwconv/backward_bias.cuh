@@ -61,14 +61,7 @@ template <element T, gradient_of<T> Gradient = T>
                          update how = update::overwrite)
 {
   [[maybe_unused]] trace_range const trace{"dwconv::run(backward_bias)"};
-  if (!plan.outcome.ok()) { return plan.outcome; }
-  if (status const s = check_dtype(dtype_of<T>, plan.element); !s.ok()) { return s; }
-  if (status const s = tensor_check::check_update(how); !s.ok()) { return s; }
-  if (status const s =
-        validate(plan.problem, tensors, scratch, workspace_bytes(plan), sum_bytes(plan.element));
-      !s.ok()) {
-    return s;
-  }
+  if (status const s = check_sum(plan, dtype_of<T>, tensors, scratch, how); !s.ok()) { return s; }
   // A sum of nothing is zero.
   if (plan.problem.batch == 0 && how == update::accumulate) { return {}; }
   return dispatch::launch_planned(dispatch::backward_bias_call<T, Gradient>{

@@ -66,11 +66,11 @@ struct toeplitz_filter {
   [[nodiscard]] agreement agrees(conv2d_problem const& p, std::uint64_t seed,
                                  misalignment misalign) const
   {
+    dwconv::toeplitz_gradient_policy policy{};
     if (char const* const obstacle =
-          dwconv::obstacle_to_toeplitz_gradient(p, dwconv::dtype_of<T>, device)) {
+          dwconv::obstacle_to_toeplitz_gradient(p, dwconv::dtype_of<T>, device, policy)) {
       return {describe(p) + ": " + obstacle};
     }
-    auto const policy = dwconv::choose_toeplitz_gradient_policy(p, device);
     if (reached != nullptr) { reached->insert({policy.halves, policy.rows}); }
     auto const exact = integer_gradients<T>(p, seed);
     auto const sums  = run(exact, misalign, policy);

@@ -18,11 +18,12 @@ struct toeplitz_door {
                                           dwconv::forward_tensors<T> const& tensors,
                                           cudaStream_t stream) const
   {
+    dwconv::toeplitz_policy policy{};
     if (char const* const obstacle =
-          dwconv::obstacle_to_toeplitz(problem, dwconv::dtype_of<T>, device)) {
+          dwconv::obstacle_to_toeplitz(problem, dwconv::dtype_of<T>, device, policy)) {
       return {.code = dwconv::status_code::mismatch, .argument = obstacle};
     }
-    auto const policy = dwconv::choose_toeplitz_policy(problem, device, aim);
+    policy = dwconv::choose_toeplitz_policy(problem, device, aim);
     toeplitz_launch<T, Epilogue, Mover> const launch{problem, policy, tensors, epilogue, stream};
     return launch() == cudaSuccess
              ? dwconv::status{}

@@ -103,12 +103,7 @@ constexpr void judge_direct(backward_data_plan& plan, std::optional<kernel_famil
 [[nodiscard]] constexpr status no_family(backward_data_plan const& plan,
                                          std::optional<kernel_family> only) noexcept
 {
-  if (only.has_value() && *only != kernel_family::direct) {
-    return {.code     = status_code::mismatch,
-            .argument = "family asked for",
-            .value    = static_cast<std::int64_t>(*only),
-            .limit    = static_cast<std::int64_t>(kernel_family::direct)};
-  }
+  if (only.has_value() && *only != kernel_family::direct) { return asked_in_vain(*only); }
   return {.code     = status_code::too_large,
           .argument = "number of elements of dx",
           .value    = input_elements(plan.problem),

@@ -10,6 +10,7 @@
 #include <dwconv/plan/planner.hpp>
 #include <dwconv/plan/toeplitz_filter_tiles.hpp>
 #include <dwconv/plan/window_filter_tiles.hpp>
+#include <dwconv/problem/gradient_tensors.hpp>
 
 namespace dwconv {
 
@@ -72,6 +73,18 @@ struct backward_filter_plan {
   return split_count(plan) * filter_elements(plan.problem) * sum_bytes(plan.element);
 }
 
+/// What is checked of every call for a sum over the batch before anything is launched, in this
+/// order: the plan, the type, `how`, the pointers and the workspace.
+template <typename Plan, typename Tensors>
+[[nodiscard]] status check_sum(Plan const& plan, dtype of_tensors, Tensors const& tensors,
+                               workspace const& scratch, update how) noexcept
+{
+  if (!plan.outcome.ok()) { return plan.outcome; }
+  if (status const s = check_dtype(of_tensors, plan.element); !s.ok()) { return s; }
+  if (status const s = tensor_check::check_update(how); !s.ok()) { return s; }
+  return validate(plan.problem, tensors, scratch, workspace_bytes(plan), sum_bytes(plan.element));
+}
+
 namespace planning {
 
 /// Verdicts where the direct family alone has kernels.
@@ -96,10 +109,12 @@ namespace planning {
           .limit    = most_blocks};
 }
 
-/// Why the window family cannot take a problem of backward_filter, or null.
+/// Why the window family cannot take a problem of backward_filter, or null; `policy` becomes the
+/// tile that was chosen to see whether it fits.
 [[nodiscard]] constexpr char const* obstacle_to_window_filter(conv2d_problem const& p,
                                                               dtype element,
-                                                              device_facts const& device) noexcept
+                                                              device_facts const& device,
+                                                              window_filter_policy& policy) noexcept
 {
   if (p.batch == 0) { return "there is nothing to sum"; }
   if (char const* const obstacle = obstacle_to_tiles(p); obstacle != nullptr) { return obstacle; }
@@ -114,8 +129,8 @@ namespace planning {
     return "the padding is wider than what it stages around a row";
   }
   if (window_filter_walk{p}.steps() < 1) { return "no row of x is met"; }
-  int const bytes                   = static_cast<int>(size_in_bytes(element));
-  window_filter_policy const policy = choose_window_filter_policy(p, bytes, device);
+  int const bytes = static_cast<int>(size_in_bytes(element));
+  policy          = choose_window_filter_policy(p, bytes, device);
   if (policy.threads > window_filter_threads ||
       window_filter_layout{p, policy, bytes}.bytes(p, policy, bytes) >
         device.shared_bytes_per_block) {
@@ -126,18 +141,16 @@ namespace planning {
            : "it needs more blocks than one launch has";
 }
 
-/// What is said where the family asked for does not take a problem.
-[[nodiscard]] constexpr status no_family_of_gradient(kernel_family asked) noexcept
-{
-  return {.code     = status_code::mismatch,
-          .argument = "family asked for",
-          .value    = static_cast<std::int64_t>(asked),
-          .limit    = static_cast<std::int64_t>(kernel_family::direct)};
-}
+/// The tiles that families would have.
+struct filter_tiles {
+  window_filter_policy window{};
+  toeplitz_gradient_policy toeplitz{};
+};
 
-/// Judges a family, in its turn.
+/// Judges a family, in its turn, and leaves its tile in `tiles`.
 [[nodiscard]] constexpr verdict judge_filter(kernel_family family, backward_filter_plan const& plan,
-                                             std::optional<kernel_family> only) noexcept
+                                             std::optional<kernel_family> only,
+                                             filter_tiles& tiles) noexcept
 {
   if (only.has_value() && *only != family) {
     return {family, false, "another family is asked for"};
@@ -146,10 +159,11 @@ namespace planning {
   switch (family) {
     case kernel_family::direct: break;
     case kernel_family::window:
-      obstacle = obstacle_to_window_filter(plan.problem, plan.element, plan.device);
+      obstacle = obstacle_to_window_filter(plan.problem, plan.element, plan.device, tiles.window);
       break;
     case kernel_family::toeplitz:
-      obstacle = obstacle_to_toeplitz_gradient(plan.problem, plan.element, plan.device);
+      obstacle =
+        obstacle_to_toeplitz_gradient(plan.problem, plan.element, plan.device, tiles.toeplitz);
       break;
   }
   return {family, obstacle == nullptr, obstacle == nullptr ? merit_of(family) : obstacle};
@@ -192,14 +206,14 @@ constexpr void fill_toeplitz_filter(backward_filter_plan& plan,
   plan.shared_bytes = static_cast<int>(gradient_layout{plan.problem, policy}.shared_bytes());
 }
 
-/// Whether an eligible family is faster than the one chosen before it. The toeplitz family is faster
-/// than the window family, but for few taps where it has to bring rows into another place. Measured
-/// on an H200 (docs/tuning.md).
+/// Whether an eligible family is faster than the one chosen before it. The toeplitz family is
+/// faster than the window family, but for few taps where it has to bring rows into another place.
+/// Measured on an H200 (docs/tuning.md).
 [[nodiscard]] constexpr bool better_filter(kernel_family family, conv2d_problem const& p) noexcept
 {
   constexpr std::int64_t few_taps = 9;
-  bool const few  = p.filter.height * p.filter.width <= few_taps;
-  bool const even = p.input.width % gradient_block == 0 &&
+  bool const few                  = p.filter.height * p.filter.width <= few_taps;
+  bool const even                 = p.input.width % gradient_block == 0 &&
                     output_extent(p).width % gradient_block == 0 && output_extent(p).height > 1;
   return family == kernel_family::toeplitz && (!few || even);
 }
@@ -223,9 +237,10 @@ constexpr void fill_toeplitz_filter(backward_filter_plan& plan,
     .outcome = validate(problem), .problem = problem, .element = element, .device = device};
   if (!plan.outcome.ok()) { return plan; }
 
+  planning::filter_tiles tiles{};
   bool chosen = false;
   for (std::size_t f = 0; f < kernel_families.size(); ++f) {
-    plan.verdicts[f] = planning::judge_filter(kernel_families[f], plan, only);
+    plan.verdicts[f]   = planning::judge_filter(kernel_families[f], plan, only, tiles);
     bool const instead = chosen && planning::better_filter(kernel_families[f], problem);
     if (plan.verdicts[f].eligible && (!chosen || instead)) {
       chosen      = true;
@@ -233,19 +248,13 @@ constexpr void fill_toeplitz_filter(backward_filter_plan& plan,
     }
   }
   if (!chosen) {
-    plan.outcome = planning::no_family_of_gradient(*only);
+    plan.outcome = planning::asked_in_vain(*only);
     return plan;
   }
   switch (plan.family) {
     case kernel_family::direct: planning::fill_direct_filter(plan); break;
-    case kernel_family::window:
-      planning::fill_window_filter(
-        plan,
-        choose_window_filter_policy(problem, static_cast<int>(size_in_bytes(element)), device));
-      break;
-    case kernel_family::toeplitz:
-      planning::fill_toeplitz_filter(plan, choose_toeplitz_gradient_policy(problem, device));
-      break;
+    case kernel_family::window: planning::fill_window_filter(plan, tiles.window); break;
+    case kernel_family::toeplitz: planning::fill_toeplitz_filter(plan, tiles.toeplitz); break;
   }
   plan.outcome = planning::within_grid(plan.blocks, filter_elements(problem));
   return plan;

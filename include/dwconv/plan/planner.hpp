@@ -51,9 +51,23 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return nullptr;
 }
 
+/// A kernel that may take a problem, and the tile it would have: one of the three, or none.
+struct candidate {
+  compiled_shape kernel{};
+  window_policy window{};
+  any_filter_policy any_filter{};
+  toeplitz_policy toeplitz{};
+};
+
 /// Why the window family's kernel for one filter cannot take a problem, or null.
+///
+/// @param p       Valid.
+/// @param element Of x, filter and y.
+/// @param device  That is planned for.
+/// @param policy  Becomes the tile that was chosen to see whether it fits.
 [[nodiscard]] constexpr char const* obstacle_to_window(conv2d_problem const& p, dtype element,
-                                                       device_facts const& device) noexcept
+                                                       device_facts const& device,
+                                                       window_policy& policy) noexcept
 {
   if (char const* const obstacle = obstacle_to_tiles(p); obstacle != nullptr) { return obstacle; }
   if (p.dilation != extent2{1, 1}) { return "its window has no holes: the filter is dilated"; }
@@ -61,8 +75,8 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
     return "the padding is wider than what it stages around a row";
   }
 
-  int const bytes            = static_cast<int>(size_in_bytes(element));
-  window_policy const policy = choose_window_policy(p, bytes, device);
+  int const bytes = static_cast<int>(size_in_bytes(element));
+  policy          = choose_window_policy(p, bytes, device);
   if (!window_tiles::has_lanes(p, policy.tile)) {
     return "its steps have more rows than a warp has lanes";
   }
@@ -101,9 +115,11 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
            : nullptr;
 }
 
-/// Why the window family's kernel for any filter cannot take a problem, or null.
+/// Why the window family's kernel for any filter cannot take a problem, or null; `policy` becomes
+/// the tile that was chosen to see whether it fits.
 [[nodiscard]] constexpr char const* obstacle_to_any_filter(conv2d_problem const& p, dtype element,
-                                                           device_facts const& device) noexcept
+                                                           device_facts const& device,
+                                                           any_filter_policy& policy) noexcept
 {
   if (char const* const obstacle = obstacle_to_tiles(p); obstacle != nullptr) { return obstacle; }
   extent2 const out                = output_extent(p);
@@ -119,8 +135,8 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   if (rows.step > 4 * p.filter.height || columns.step > 4 * p.filter.width) {
     return "the stride leaves out most of x";
   }
-  int const bytes                = static_cast<int>(size_in_bytes(element));
-  any_filter_policy const policy = choose_any_filter_policy(p, bytes, device);
+  int const bytes = static_cast<int>(size_in_bytes(element));
+  policy          = choose_any_filter_policy(p, bytes, device);
   lattice_layout const layout{p, policy.tile, any_filter_piece(p, bytes, policy.wide)};
   if (layout.size() * any_filter_staged_bytes(bytes) > device.shared_bytes_per_block) {
     return "a tile does not fit in shared memory";
@@ -128,18 +144,21 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   return layout.tiles > most_blocks ? "y needs more blocks than one launch has" : nullptr;
 }
 
-/// Why a compiled kernel cannot take a problem of its filter and stride, or null.
-[[nodiscard]] constexpr char const* obstacle_to(compiled_shape const& kernel,
-                                                forward_plan const& plan) noexcept
+/// Why a compiled kernel cannot take a problem of its filter and stride, or null. Tiles that were
+/// chosen on the way are left in `tried`.
+[[nodiscard]] constexpr char const* obstacle_to(forward_plan const& plan, candidate& tried) noexcept
 {
+  compiled_shape const& kernel = tried.kernel;
+  conv2d_problem const& p      = plan.problem;
   switch (kernel.family) {
-    case kernel_family::direct: return obstacle_to_direct(plan.problem);
+    case kernel_family::direct: return obstacle_to_direct(p);
     case kernel_family::window:
-      return kernel.slides ? obstacle_to_runtime_window(plan.problem, plan.element, plan.device)
-             : kernel.any_filter() ? obstacle_to_any_filter(plan.problem, plan.element, plan.device)
-                                   : obstacle_to_window(plan.problem, plan.element, plan.device);
+      return kernel.slides ? obstacle_to_runtime_window(p, plan.element, plan.device)
+             : kernel.any_filter()
+               ? obstacle_to_any_filter(p, plan.element, plan.device, tried.any_filter)
+               : obstacle_to_window(p, plan.element, plan.device, tried.window);
     case kernel_family::toeplitz:
-      return obstacle_to_toeplitz(plan.problem, plan.element, plan.device);
+      return obstacle_to_toeplitz(p, plan.element, plan.device, tried.toeplitz);
   }
   return "unknown family";
 }
@@ -164,11 +183,10 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
 }
 
 /// Asks a family's kernels in turn. The first that takes the problem and is not second best becomes
-/// `kernel`; where none takes it, the verdict has the words of the last.
+/// `found`; where none takes it, the verdict has the words of the last.
 [[nodiscard]] constexpr verdict judge(kernel_family family, forward_plan const& plan,
                                       std::span<compiled_shape const> compiled,
-                                      std::optional<kernel_family> only,
-                                      compiled_shape& kernel) noexcept
+                                      std::optional<kernel_family> only, candidate& found) noexcept
 {
   if (only.has_value() && *only != family) {
     return {family, false, "another family is asked for"};
@@ -176,9 +194,10 @@ inline constexpr std::int64_t most_blocks = INT32_MAX;
   verdict answer{family, false, "no kernel of it is compiled for this filter and stride"};
   for (compiled_shape const& asked : compiled) {
     if (asked.family != family || !asked.takes(plan.problem)) { continue; }
-    char const* const obstacle = obstacle_to(asked, plan);
+    candidate tried{.kernel = asked};
+    char const* const obstacle = obstacle_to(plan, tried);
     if (obstacle == nullptr) {
-      kernel = asked;
+      found  = tried;
       answer = {family, true, merit_of(family)};
       if (!second_best(asked, plan)) { return answer; }
     } else if (!answer.eligible) {
@@ -233,7 +252,6 @@ constexpr void fill_direct(forward_plan& plan) noexcept
 constexpr void fill_window(forward_plan& plan) noexcept
 {
   int const bytes   = static_cast<int>(size_in_bytes(plan.element));
-  plan.window       = choose_window_policy(plan.problem, bytes, plan.device);
   plan.blocks       = lay_out_tile(plan.problem, plan.window.tile, bytes, 0).tiles;
   plan.threads      = plan.window.threads;
   plan.shared_bytes = static_cast<int>(
@@ -253,7 +271,6 @@ constexpr void fill_runtime_window(forward_plan& plan) noexcept
 constexpr void fill_any_filter(forward_plan& plan) noexcept
 {
   int const bytes = static_cast<int>(size_in_bytes(plan.element));
-  plan.any_filter = choose_any_filter_policy(plan.problem, bytes, plan.device);
   lattice_layout const layout{plan.problem, plan.any_filter.tile,
                               any_filter_piece(plan.problem, bytes, plan.any_filter.wide)};
   plan.blocks       = layout.tiles;
@@ -263,14 +280,18 @@ constexpr void fill_any_filter(forward_plan& plan) noexcept
 
 constexpr void fill_toeplitz(forward_plan& plan) noexcept
 {
-  plan.toeplitz     = choose_toeplitz_policy(plan.problem, plan.device);
   plan.blocks       = toeplitz_tiles::count(plan.problem, plan.toeplitz.tile);
   plan.threads      = plan.toeplitz.threads;
   plan.shared_bytes = toeplitz_tiles::shared_bytes(plan.problem, plan.toeplitz);
 }
 
-constexpr void fill(forward_plan& plan) noexcept
+/// Takes a candidate over, with what follows from its tile.
+constexpr void fill(forward_plan& plan, candidate const& chosen) noexcept
 {
+  plan.compiled   = chosen.kernel;
+  plan.window     = chosen.window;
+  plan.any_filter = chosen.any_filter;
+  plan.toeplitz   = chosen.toeplitz;
   switch (plan.family) {
     case kernel_family::direct: fill_direct(plan); break;
     case kernel_family::window:
@@ -307,6 +328,15 @@ constexpr void fill(forward_plan& plan) noexcept
   return {};
 }
 
+/// What is said where the family asked for does not take a problem.
+[[nodiscard]] constexpr status asked_in_vain(kernel_family asked) noexcept
+{
+  return {.code     = status_code::mismatch,
+          .argument = "family asked for",
+          .value    = static_cast<std::int64_t>(asked),
+          .limit    = static_cast<std::int64_t>(kernel_family::direct)};
+}
+
 /// What is said where no family takes a problem.
 [[nodiscard]] constexpr status no_family(conv2d_problem const& problem,
                                          std::span<compiled_shape const> compiled,
@@ -316,12 +346,7 @@ constexpr void fill(forward_plan& plan) noexcept
     return {.code = status_code::mismatch, .argument = "number of compiled kernels", .limit = 1};
   }
   if (status const s = mismatch_of(problem, compiled.back()); !s.ok()) { return s; }
-  if (only.has_value() && *only != kernel_family::direct) {
-    return {.code     = status_code::mismatch,
-            .argument = "family asked for",
-            .value    = static_cast<std::int64_t>(*only),
-            .limit    = static_cast<std::int64_t>(kernel_family::direct)};
-  }
+  if (only.has_value() && *only != kernel_family::direct) { return asked_in_vain(*only); }
   return {.code     = status_code::too_large,
           .argument = "number of elements of y",
           .value    = output_elements(problem),
@@ -350,17 +375,18 @@ constexpr void fill(forward_plan& plan) noexcept
   if (!plan.outcome.ok()) { return plan; }
 
   bool chosen = false;
+  planning::candidate best{};
   for (std::size_t f = 0; f < kernel_families.size(); ++f) {
-    compiled_shape kernel{};
-    plan.verdicts[f]   = planning::judge(kernel_families[f], plan, compiled, only, kernel);
-    bool const instead = chosen && planning::better(kernel_families[f], problem, plan.compiled);
+    planning::candidate found{};
+    plan.verdicts[f]   = planning::judge(kernel_families[f], plan, compiled, only, found);
+    bool const instead = chosen && planning::better(kernel_families[f], problem, best.kernel);
     if (plan.verdicts[f].eligible && (!chosen || instead)) {
-      chosen        = true;
-      plan.family   = kernel_families[f];
-      plan.compiled = kernel;
+      chosen      = true;
+      plan.family = kernel_families[f];
+      best        = found;
     }
   }
-  if (chosen) { planning::fill(plan); }
+  if (chosen) { planning::fill(plan, best); }
   if (!chosen) { plan.outcome = planning::no_family(problem, compiled, only); }
   return plan;
 }

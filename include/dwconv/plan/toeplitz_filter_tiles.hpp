@@ -210,9 +210,11 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
   return of_warp + gradient_block + geometry::divide_up(policy.splits, split_warps) + split_warps;
 }
 
-/// Why the toeplitz family cannot sum the gradient of a filter, or null.
+/// Why the toeplitz family cannot sum the gradient of a filter, or null; `policy` becomes the tile
+/// that was chosen to see whether it fits.
 [[nodiscard]] constexpr char const* obstacle_to_toeplitz_gradient(
-  conv2d_problem const& p, dtype element, device_facts const& device) noexcept
+  conv2d_problem const& p, dtype element, device_facts const& device,
+  toeplitz_gradient_policy& policy) noexcept
 {
   constexpr std::int64_t most_planes = INT32_MAX / 2;
   constexpr std::int64_t most_extent = 1 << 24;
@@ -231,7 +233,7 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
       most_extent) {
     return "the planes are too long";
   }
-  toeplitz_gradient_policy const policy = choose_toeplitz_gradient_policy(p, device);
+  policy = choose_toeplitz_gradient_policy(p, device);
   if (gradient_layout{p, policy}.shared_bytes() > device.shared_bytes_per_block) {
     return "a chunk does not fit in shared memory";
   }

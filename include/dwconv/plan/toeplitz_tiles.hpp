@@ -313,9 +313,11 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   return count_threads(items(p, tile, policy.walk));
 }
 
-/// Why the toeplitz family cannot take a problem, or null.
+/// Why the toeplitz family cannot take a problem, or null; `policy` becomes the tile that was chosen
+/// to see whether it fits.
 [[nodiscard]] constexpr char const* obstacle_to_toeplitz(conv2d_problem const& p, dtype element,
-                                                         device_facts const& device) noexcept
+                                                         device_facts const& device,
+                                                         toeplitz_policy& policy) noexcept
 {
   constexpr std::int64_t most_planes = INT32_MAX / 2;
   constexpr std::int64_t most_extent = 1 << 24;
@@ -343,7 +345,7 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   if (p.filter.height * p.multiplier > 4096 || p.stride.height > 4096) {
     return "a tile does not fit in shared memory";
   }
-  toeplitz_policy const policy = choose_toeplitz_policy(p, device);
+  policy = choose_toeplitz_policy(p, device);
   if (toeplitz_tiles::shared_bytes(p, policy) > device.shared_bytes_per_block) {
     return "a tile does not fit in shared memory";
   }
