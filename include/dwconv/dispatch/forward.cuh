@@ -166,12 +166,7 @@ template <typename T, typename Epilogue, typename... Instances>
     error = launch_instance<Instance>(call);
   };
   (match(Instances{}), ...);
-  if (!found) {
-    return {.code     = status_code::mismatch,
-            .argument = "number of compiled instances of the plan",
-            .limit    = 1};
-  }
-  return launch_status(error);
+  return found ? launch_status(error) : not_compiled();
 }
 
 }  // namespace dispatch

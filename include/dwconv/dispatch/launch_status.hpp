@@ -14,6 +14,14 @@ namespace dispatch {
   return {.code = status_code::cuda_error, .cuda = error, .argument = "kernel launch"};
 }
 
+/// What a plan gets whose kernel is none of those compiled.
+[[nodiscard]] constexpr status not_compiled() noexcept
+{
+  return {.code     = status_code::mismatch,
+          .argument = "number of compiled instances of the plan",
+          .limit    = 1};
+}
+
 }  // namespace dispatch
 
 DWCONV_ABI_NAMESPACE_END

@@ -41,13 +41,14 @@ template <typename Instance, typename T>
   }
 }
 
-/// Launches the window family's own kernel for a plan that spreads dy over dx.
+/// Launches the window family's own kernel for a plan that spreads dy over dx, if it is among those
+/// compiled.
 template <typename T, typename... Instances>
 [[nodiscard]] status launch_spread(instance_list<Instances...>, backward_data_plan const& plan,
                                    backward_data_tensors<T> const& tensors, cudaStream_t stream)
 {
-  cudaError_t error    = cudaErrorInvalidValue;
   bool found           = false;
+  cudaError_t error    = cudaSuccess;
   auto const launch_if = [&]<typename Instance>(Instance) {
     if constexpr (Instance::family == kernel_family::window &&
                   Instance::taps::extent != extent2{0, 0}) {
@@ -59,7 +60,7 @@ template <typename T, typename... Instances>
     }
   };
   (launch_if(Instances{}), ...);
-  return launch_status(error);
+  return found ? launch_status(error) : not_compiled();
 }
 
 }  // namespace dispatch

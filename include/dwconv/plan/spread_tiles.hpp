@@ -126,10 +126,11 @@ inline constexpr int small_block_of_several = 36 * 1024;  // planes of dy under 
            (p.multiplier > 1 ? small_block_of_several : small_block);
   };
   // Shorter walks, but of more rows than they share, until a tile is small.
-  std::int64_t const least_walk = std::max<std::int64_t>(2, 2 * rows.ramp);
-  bool small                    = false;
-  for (int walk = walk_of(p, element_bytes);
-       (walk >= least_walk || walk == walk_of(p, element_bytes)) && !far && !small; --walk) {
+  int const longest = walk_of(p, element_bytes);
+  std::int64_t const least_walk =
+    std::min<std::int64_t>(longest, std::max<std::int64_t>(2, 2 * rows.ramp));
+  bool small = false;
+  for (int walk = longest; walk >= least_walk && !far && !small; --walk) {
     std::int64_t const below = geometry::divide_up(rows.groups, even_part(rows.groups, walk));
     if (beside * below <= warp) {
       auto planes =

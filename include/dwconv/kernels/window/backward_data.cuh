@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include <dwconv/device/architecture.cuh>
 #include <dwconv/device/shared_memory.cuh>
@@ -11,8 +10,7 @@
 #include <dwconv/kernels/window/retire.cuh>
 #include <dwconv/kernels/window/spread_engine.cuh>
 #include <dwconv/problem/static_shape.hpp>
-#include <dwconv/staging/tile_load.cuh>
-#include <dwconv/staging/tile_store.cuh>
+#include <dwconv/staging/tile_areas.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
@@ -56,9 +54,8 @@ __global__ void __launch_bounds__(spread_threads, Config::blocks)
   using engine        = spread_window<Config>;
   using retire_type   = window_retire<Config, epilogue::identity>;
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
-  using load          = std::conditional_t<how == mover::bulk, bulk_tile_load<T>,
-                                  shared_out_tile_load<T, how == mover::async>>;
-  using store = std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
+  using load          = typename tile_movers<T, how>::load;
+  using store         = typename tile_movers<T, how>::store;
 
   tile_geometry const& g = p.geometry;
   tile_frame const& f    = p.frame;
@@ -73,21 +70,10 @@ __global__ void __launch_bounds__(spread_threads, Config::blocks)
                         f.output_width, g.whole_planes, true, g.output_plane, g.output_pitch);
 
   auto* const barriers = dynamic_shared_memory<transaction_barrier>();
-  T* const input_area  = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
-  T* const output_area = input_area - g.input_slack + g.stages * g.input_size;
-  static_assert(tile_stages == 2);
-  auto const input_stage  = [&](int chunk) { return input_area + (chunk & 1) * g.input_size; };
-  auto const output_stage = [&](int chunk) { return output_area + (chunk & 1) * g.output_size; };
+  auto const areas     = tile_areas<T>::of(g);
 
   load staging{barriers, source, {p.dy, p.dy_end}};
-  auto const start = [&](int k) {
-    if (k < g.chunks) {
-      tile_chunk const chunk = tile.chunk(g, f, k);
-      staging.start(k, chunk.input_row, chunk.input_rows, input_stage(k));
-    } else {
-      staging.skip();
-    }
-  };
+  auto const start = [&](int k) { areas.start(staging, tile, f, k); };
 #pragma unroll 1
   for (int k = 0; k < tile_stages; ++k) { start(k); }
 
@@ -105,7 +91,7 @@ __global__ void __launch_bounds__(spread_threads, Config::blocks)
   int const row   = tile.row + piece.row - engine::ramp;  // of dy
 
   auto* const filters =
-    reinterpret_cast<typename engine::sum*>(output_area + g.stages * g.output_size);
+    reinterpret_cast<typename engine::sum*>(areas.output + g.stages * g.output_size);
   if constexpr (Config::multiplied) {
     stage_spread_filters<Config>(p, tile.plane, tile.planes, filters);
   }
@@ -131,9 +117,10 @@ __global__ void __launch_bounds__(spread_threads, Config::blocks)
     if (steps > 0) {
       int const taken = row + window.step();
       int const first = taken * engine::stride_height - p.pad_top;
-      retire.kept     = output_stage(k) + kept.offset() + kept.past(kept.alignment(), output_row) +
+      retire.kept     = areas.output_stage(k) + kept.offset() +
+                    kept.past(kept.alignment(), output_row) +
                     (first - output_row) * g.output_pitch + left;
-      window.walk(input_stage(k) + staged.offset() +
+      window.walk(areas.input_stage(k) + staged.offset() +
                     staged.past(staged.alignment(), chunk.input_row) +
                     (max(taken, 0) - chunk.input_row) * g.input_pitch + from,
                   g.input_pitch,
@@ -145,7 +132,7 @@ __global__ void __launch_bounds__(spread_threads, Config::blocks)
     }
     store::finish();
     block_sync();
-    store::start(k, target, output_row, output_rows, output_stage(k));
+    store::start(k, target, output_row, output_rows, areas.output_stage(k));
     start(k + tile_stages);
   }
   store::drain();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include <dwconv/device/architecture.cuh>
 #include <dwconv/device/shared_memory.cuh>
@@ -12,8 +11,7 @@
 #include <dwconv/kernels/window/params.hpp>
 #include <dwconv/kernels/window/retire.cuh>
 #include <dwconv/problem/static_shape.hpp>
-#include <dwconv/staging/tile_load.cuh>
-#include <dwconv/staging/tile_store.cuh>
+#include <dwconv/staging/tile_areas.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
@@ -47,9 +45,8 @@ __global__ void __launch_bounds__(
   // What moves the tile is settled here, not on the host: one host program serves several
   // architectures.
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
-  using load          = std::conditional_t<how == mover::bulk, bulk_tile_load<T>,
-                                  shared_out_tile_load<T, how == mover::async>>;
-  using store = std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
+  using load          = typename tile_movers<T, how>::load;
+  using store         = typename tile_movers<T, how>::store;
 
   tile_geometry const& g = p.geometry;
   tile_frame const& f    = p.frame;
@@ -58,21 +55,10 @@ __global__ void __launch_bounds__(
   auto const target      = output_runs(p.y, g, f, tile);
 
   auto* const barriers = dynamic_shared_memory<transaction_barrier>();
-  T* const input_area  = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
-  T* const output_area = input_area - g.input_slack + g.stages * g.input_size;
-  static_assert(tile_stages == 2);
-  auto const input_stage  = [&](int chunk) { return input_area + (chunk & 1) * g.input_size; };
-  auto const output_stage = [&](int chunk) { return output_area + (chunk & 1) * g.output_size; };
+  auto const areas     = tile_areas<T>::of(g);
 
   load staging{barriers, source, {p.x, p.x_end}};
-  auto const start = [&](int k) {
-    if (k < g.chunks) {
-      tile_chunk const chunk = tile.chunk(g, f, k);
-      staging.start(k, chunk.input_row, chunk.input_rows, input_stage(k));
-    } else {
-      staging.skip();
-    }
-  };
+  auto const start = [&](int k) { areas.start(staging, tile, f, k); };
 #pragma unroll 1
   for (int k = 0; k < tile_stages; ++k) { start(k); }
 
@@ -96,9 +82,9 @@ __global__ void __launch_bounds__(
   int input_row                   = opaque(row * engine::stride_height - f.pad_top);
 
   // The filter is on its way while the first chunk lands.
-  engine window{p.filter + static_cast<std::int64_t>(channel) *
-                             (engine::filter_height * engine::filter_width),
-                p.turned, input_column, f.input_width};
+  engine window{
+    p.filter + static_cast<std::int64_t>(channel) * (engine::filter_height * engine::filter_width),
+    p.turned, input_column, f.input_width};
   retire_type retire{nullptr,
                      g.output_pitch,
                      retire_type::columns_wanted(max(piece.columns, 0)),
@@ -118,16 +104,17 @@ __global__ void __launch_bounds__(
     staging.wait(k);
     if (steps > 0) {
       int const pending = max(engine::ramp - chunk.first_step, 0);  // rows not finished yet
-      retire.kept = output_stage(k) + kept_from + kept.past(kept_alignment, chunk.output_row) -
-                    pending * g.output_pitch;
-      window.walk(input_stage(k) + staged_from + staged.past(staged_alignment, chunk.input_row) +
+      retire.kept       = areas.output_stage(k) + kept_from +
+                    kept.past(kept_alignment, chunk.output_row) - pending * g.output_pitch;
+      window.walk(areas.input_stage(k) + staged_from +
+                    staged.past(staged_alignment, chunk.input_row) +
                     (max(input_row, 0) - chunk.input_row) * g.input_pitch,
                   g.input_pitch, input_row, row_end, min(chunk.end_step, steps), retire);
       input_row += g.tile.steps * engine::stride_height;
     }
     store::finish();
     block_sync();
-    store::start(k, target, chunk.output_row, chunk.output_rows, output_stage(k));
+    store::start(k, target, chunk.output_row, chunk.output_rows, areas.output_stage(k));
     start(k + tile_stages);
   }
   store::drain();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include <dwconv/device/architecture.cuh>
 #include <dwconv/device/shared_memory.cuh>
@@ -11,8 +10,7 @@
 #include <dwconv/kernels/window/runtime_engine.cuh>
 #include <dwconv/kernels/window/runtime_params.hpp>
 #include <dwconv/kernels/window/runtime_retire.cuh>
-#include <dwconv/staging/tile_load.cuh>
-#include <dwconv/staging/tile_store.cuh>
+#include <dwconv/staging/tile_areas.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
@@ -40,9 +38,8 @@ __global__ void __launch_bounds__(
   using T             = typename Config::element_type;
   using engine        = runtime_window<Config>;
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
-  using load          = std::conditional_t<how == mover::bulk, bulk_tile_load<T>,
-                                  shared_out_tile_load<T, how == mover::async>>;
-  using store = std::conditional_t<how == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
+  using load          = typename tile_movers<T, how>::load;
+  using store         = typename tile_movers<T, how>::store;
 
   tile_geometry const& g = p.geometry;
   tile_frame const& f    = p.frame;
@@ -53,21 +50,10 @@ __global__ void __launch_bounds__(
   auto* const barriers = dynamic_shared_memory<transaction_barrier>();
   auto* const filters =
     reinterpret_cast<sum_of<T>*>(dynamic_shared_memory<unsigned char>() + p.filter_area);
-  T* const input_area  = dynamic_shared_memory<T>() + 128 / sizeof(T) + g.input_slack;
-  T* const output_area = input_area - g.input_slack + g.stages * g.input_size;
-  static_assert(tile_stages == 2);
-  auto const input_stage  = [&](int chunk) { return input_area + (chunk & 1) * g.input_size; };
-  auto const output_stage = [&](int chunk) { return output_area + (chunk & 1) * g.output_size; };
+  auto const areas = tile_areas<T>::of(g);
 
   load staging{barriers, source, {p.x, p.x_end}};
-  auto const start = [&](int k) {
-    if (k < g.chunks) {
-      tile_chunk const chunk = tile.chunk(g, f, k);
-      staging.start(k, chunk.input_row, chunk.input_rows, input_stage(k));
-    } else {
-      staging.skip();
-    }
-  };
+  auto const start = [&](int k) { areas.start(staging, tile, f, k); };
 #pragma unroll 1
   for (int k = 0; k < tile_stages; ++k) { start(k); }
   // While the first chunks are on their way.
@@ -127,23 +113,24 @@ __global__ void __launch_bounds__(
       int const finished = first_row + max(window.step() - (p.live - 1), 0) * p.phases.divisor() -
                            (chunk.output_row - here.row);
       int const until = p.phases.quotient_up(max(chunk.end_step - first_row, 0));
-      retire.kept     = output_stage(k) + kept_from + finished * g.output_pitch +
+      retire.kept     = areas.output_stage(k) + kept_from + finished * g.output_pitch +
                     kept.past(kept_alignment, chunk.output_row);
-      window.walk(input_stage(k) + staged_from + staged.past(staged_alignment, chunk.input_row),
-                  chunk.input_row, k + 1 < g.chunks ? min(until, steps) : steps, retire);
+      window.walk(
+        areas.input_stage(k) + staged_from + staged.past(staged_alignment, chunk.input_row),
+        chunk.input_row, k + 1 < g.chunks ? min(until, steps) : steps, retire);
     }
     store::finish();
     block_sync();
     tile_position const here = tile_again();
     tile_chunk const chunk   = here.chunk(g, f, k);
     store::start(k, again ? output_runs(p.y, g, f, here) : target, chunk.output_row,
-                 chunk.output_rows, output_stage(k));
+                 chunk.output_rows, areas.output_stage(k));
     if (!again) {
       start(k + tile_stages);
     } else if (k + tile_stages < g.chunks) {
       tile_chunk const next = here.chunk(g, f, k + tile_stages);
       load{barriers, input_runs(p.x, g, f, here), {p.x, p.x_end}, resumed{}}.start(
-        k + tile_stages, next.input_row, next.input_rows, input_stage(k + tile_stages));
+        k + tile_stages, next.input_row, next.input_rows, areas.input_stage(k + tile_stages));
     } else {
       staging.skip();
     }
