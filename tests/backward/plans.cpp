@@ -74,6 +74,25 @@ TEST_CASE("where dy is spread over dx the window family has kernels of its own",
   }
 }
 
+TEST_CASE("a plan whose kernel was not compiled is refused by name", "[backward_plans]")
+{
+  conv2d_problem strided = plain;
+  strided.stride         = {2, 2};
+  auto const c           = integer_gradients<float>(strided, 63);
+  auto const door = [](conv2d_problem const& p, dwconv::backward_data_tensors<float> const& tensors,
+                       cudaStream_t stream) {
+    using others = dwconv::instances_for<dwconv::taps<5, 5>, dwconv::stride<2, 2>>;
+    return dwconv::run<float, others>(dwconv::make_backward_data_plan<float>(p, 0), tensors,
+                                      stream);
+  };
+  REQUIRE(dwconv::make_backward_data_plan<float>(strided, 0).spreads);
+  auto const a = run_data(c, door);
+  CHECK(a.outcome == dwconv::status{.code     = dwconv::status_code::mismatch,
+                                    .argument = "number of compiled instances of the plan",
+                                    .limit    = 1});
+  CHECK(a.untouched());
+}
+
 TEST_CASE("else the direct family does, and says why", "[backward_plans]")
 {
   auto const reason = [](conv2d_problem const& p) -> std::string {

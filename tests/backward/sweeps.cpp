@@ -4,53 +4,24 @@
 // drawn anew for each.
 #include "backward/gradient_queue.hpp"
 #include "forward/axes.hpp"
+#include "forward/element_queues.hpp"
 
 namespace {
 
 using dwconv::conv2d_problem;
 using dwconv::layout;
 
-conv2d_problem problem_of(axis const& rows, axis const& columns, layout order, dice& random)
-{
-  return {.batch       = random.between(1, 2),
-          .channels    = random.between(1, 5),
-          .multiplier  = std::max<std::int64_t>(random.between(-1, 3), 1),
-          .input       = {rows.input, columns.input},
-          .filter      = {rows.taps, columns.taps},
-          .stride      = {rows.stride, columns.stride},
-          .dilation    = {rows.dilation, columns.dilation},
-          .pad         = {rows.before, rows.after, columns.before, columns.after},
-          .data_layout = order};
-}
-
-/// One queue an element type.
-struct all_queues {
-  gradient_queue<float> singles;
-  gradient_queue<double> doubles;
-  gradient_queue<__half> halves;
-  gradient_queue<__nv_bfloat16> bfloats;
-
-  void add(conv2d_problem const& problem, dice& random)
-  {
-    std::uint64_t const seed = random.roll();
-    switch (random.between(0, 3)) {
-      case 0: return singles.add(problem, seed);
-      case 1: return doubles.add(problem, seed);
-      case 2: return halves.add(problem, seed);
-      default: return bfloats.add(problem, seed);
-    }
-  }
-
+struct all_queues : element_queues<gradient_queue> {
   void finish(layout order)
   {
-    singles.flush(), doubles.flush(), halves.flush(), bfloats.flush();
-    CHECK(singles.wrong() + doubles.wrong() + halves.wrong() + bfloats.wrong() == 0);
-    int const turned = singles.turned() + doubles.turned() + halves.turned() + bfloats.turned();
+    flush();
+    CHECK(wrong() == 0);
+    int const turned = sum([](auto const& queue) { return queue.turned(); });
     CAPTURE(turned);
     if (order == layout::nchw) { CHECK(turned > 100); }
     if (order == layout::nhwc) { CHECK(turned == 0); }
-    CHECK(singles.count() + doubles.count() + halves.count() + bfloats.count() > 2000);
-    CHECK(std::min({singles.count(), doubles.count(), halves.count(), bfloats.count()}) > 400);
+    CHECK(count() > 2000);
+    CHECK(fewest() > 400);
   }
 };
 
@@ -71,7 +42,7 @@ TEST_CASE("gradients of every small axis of rows are exact, channels outside",
           "[backward_rows_nchw]")
 {
   sweep(11, layout::nchw, [](axis const& rows, axis const& other, dice& random) {
-    return problem_of(rows, other, layout::nchw, random);
+    return problem_of(rows, other, layout::nchw, random, -1);
   });
 }
 
@@ -79,7 +50,7 @@ TEST_CASE("gradients of every small axis of rows are exact, channels inside",
           "[backward_rows_nhwc]")
 {
   sweep(12, layout::nhwc, [](axis const& rows, axis const& other, dice& random) {
-    return problem_of(rows, other, layout::nhwc, random);
+    return problem_of(rows, other, layout::nhwc, random, -1);
   });
 }
 
@@ -87,7 +58,7 @@ TEST_CASE("gradients of every small axis of columns are exact, channels outside"
           "[backward_columns_nchw]")
 {
   sweep(13, layout::nchw, [](axis const& columns, axis const& other, dice& random) {
-    return problem_of(other, columns, layout::nchw, random);
+    return problem_of(other, columns, layout::nchw, random, -1);
   });
 }
 
@@ -95,6 +66,6 @@ TEST_CASE("gradients of every small axis of columns are exact, channels inside",
           "[backward_columns_nhwc]")
 {
   sweep(14, layout::nhwc, [](axis const& columns, axis const& other, dice& random) {
-    return problem_of(other, columns, layout::nhwc, random);
+    return problem_of(other, columns, layout::nhwc, random, -1);
   });
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "forward/inputs.hpp"
@@ -42,4 +43,20 @@ void for_each_axis(Visit const& visit)
                  random.between(0, taps - 1), random.between(0, taps - 1)};
     if (a.fits()) { return a; }
   }
+}
+
+/// A problem of two axes; the multiplier is drawn from `least` to 3, and is at least 1.
+[[nodiscard]] inline dwconv::conv2d_problem problem_of(axis const& rows, axis const& columns,
+                                                       dwconv::layout order, dice& random,
+                                                       std::int64_t least = 1)
+{
+  return {.batch       = random.between(1, 2),
+          .channels    = random.between(1, 5),
+          .multiplier  = std::max<std::int64_t>(random.between(least, 3), 1),
+          .input       = {rows.input, columns.input},
+          .filter      = {rows.taps, columns.taps},
+          .stride      = {rows.stride, columns.stride},
+          .dilation    = {rows.dilation, columns.dilation},
+          .pad         = {rows.before, rows.after, columns.before, columns.after},
+          .data_layout = order};
 }

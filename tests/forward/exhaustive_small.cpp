@@ -7,6 +7,7 @@
 
 #include "forward/axes.hpp"
 #include "forward/case_queue.hpp"
+#include "forward/element_queues.hpp"
 
 namespace {
 
@@ -32,49 +33,18 @@ axis matching_axis(axis const& like, dice& random)
   return (a.taps == 3 || a.taps == 5) && a.stride <= 2 && a.dilation == 1;
 }
 
-conv2d_problem problem_of(axis const& rows, axis const& columns, layout order, dice& random)
-{
-  return {.batch       = random.between(1, 2),
-          .channels    = random.between(1, 5),
-          .multiplier  = random.between(1, 3),
-          .input       = {rows.input, columns.input},
-          .filter      = {rows.taps, columns.taps},
-          .stride      = {rows.stride, columns.stride},
-          .dilation    = {rows.dilation, columns.dilation},
-          .pad         = {rows.before, rows.after, columns.before, columns.after},
-          .data_layout = order};
-}
-
-/// One queue an element type.
-struct all_queues {
-  case_queue<float> singles;
-  case_queue<double> doubles;
-  case_queue<__half> halves;
-  case_queue<__nv_bfloat16> bfloats;
-
-  void add(conv2d_problem const& problem, dice& random)
-  {
-    std::uint64_t const seed = random.roll();
-    switch (random.between(0, 3)) {
-      case 0: return singles.add(problem, seed);
-      case 1: return doubles.add(problem, seed);
-      case 2: return halves.add(problem, seed);
-      default: return bfloats.add(problem, seed);
-    }
-  }
-
+struct all_queues : element_queues<case_queue> {
   void finish(layout order)
   {
-    singles.flush(), doubles.flush(), halves.flush(), bfloats.flush();
-    CHECK(singles.wrong() + doubles.wrong() + halves.wrong() + bfloats.wrong() == 0);
-    int const windows =
-      singles.windows() + doubles.windows() + halves.windows() + bfloats.windows();
+    flush();
+    CHECK(wrong() == 0);
+    int const windows = sum([](auto const& queue) { return queue.windows(); });
     CAPTURE(windows);
     if (order == layout::nchw) { CHECK(windows > 500); }
     if (order == layout::nhwc) { CHECK(windows == 0); }
     // Eight rounds of the axes that fit; no element type goes short.
-    CHECK(singles.count() + doubles.count() + halves.count() + bfloats.count() > 16000);
-    CHECK(std::min({singles.count(), doubles.count(), halves.count(), bfloats.count()}) > 3000);
+    CHECK(count() > 16000);
+    CHECK(fewest() > 3000);
   }
 };
 
