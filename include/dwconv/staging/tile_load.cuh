@@ -86,7 +86,7 @@ class bulk_tile_load {
 
   __device__ bulk_tile_load(transaction_barrier* landed, tile_runs<T const> const& runs,
                             tensor_range<T> tensor, resumed)
-    : landed_{landed}, runs_{runs}, tensor_{tensor}, run_{runs.run(lane_index(), 0)}
+    : landed_{landed}, runs_{runs}, tensor_{tensor}
   {}
 
   /// Starts `rows` rows from row `row` on their way to `area`, as chunk number `chunk`. Chunks are
@@ -94,26 +94,28 @@ class bulk_tile_load {
   __device__ void start(int chunk, int row, int rows, T* area)
   {
     if (warp_index() != serving_warp(chunk)) { return; }
+    if (!one_lane()) { return; }
     transaction_barrier& landed = landed_[chunk % tile_stages];
     int const count             = runs_.count(rows);
-    bool const here             = lane_index() < runs_.runs(rows) && count > 0;
-    T const* const run          = run_ + static_cast<std::int64_t>(row) * runs_.row_pitch;
-    int const past              = past_boundary(run);
-    T const* from               = run - past;
-    T* to                       = area + runs_.place(lane_index(), row) - past;
-    int whole                   = here ? round_up_to_copy(past + count) : 0;
-    if (here && !(from >= tensor_.begin && from + whole <= tensor_.end)) {
-      run_cut const cut = cut_outwards(run, count, tensor_.begin, tensor_.end);
-      copy_ends(to + past, run, count, cut, 0, 1);
-      from  = run + cut.first;
-      to    = to + past + cut.first;
-      whole = cut.has_pieces() ? cut.last - cut.first : 0;
+    int const runs              = count > 0 ? runs_.runs(rows) : 0;
+    T const* const first        = runs_.run(0, row);
+    int const past              = past_boundary(first);
+    unsigned const bytes        = bytes_of(round_up_to_copy(past + count));
+    T const* from               = first - past;
+    bool const inside           = from >= tensor_.begin &&
+                        from + (runs - 1) * runs_.memory_stride + bytes / sizeof(T) <= tensor_.end;
+    if (inside && runs_.alike()) {
+      T* to = area;
+#pragma unroll 1
+      for (int r = 0; r < runs; ++r) {
+        bulk_load(to, from, bytes, landed);
+        from += runs_.memory_stride;
+        to += runs_.area_stride;
+      }
+      landed.arrive_and_expect(bytes * static_cast<unsigned>(runs));
+    } else {
+      start_each(landed, row, runs, count, area);
     }
-    unsigned const bytes = static_cast<unsigned>(whole) * static_cast<unsigned>(sizeof(T));
-    unsigned const all   = warp_sum(bytes);
-    warp_sync();
-    if (lane_index() == 0) { landed.arrive_and_expect(all); }
-    if (bytes > 0) { bulk_load(to, from, bytes, landed); }
   }
 
   __device__ void skip() {}
@@ -130,10 +132,31 @@ class bulk_tile_load {
     return (elements + piece - 1) & ~(piece - 1);
   }
 
+  [[nodiscard]] static __device__ unsigned bytes_of(int elements)
+  {
+    return static_cast<unsigned>(elements) * static_cast<unsigned>(sizeof(T));
+  }
+
+  /// The same where runs differ in how far they are past a boundary, or reach the tensor's ends.
+  __device__ void start_each(transaction_barrier& landed, int row, int runs, int count, T* area)
+  {
+    unsigned all = 0;
+#pragma unroll 1
+    for (int r = 0; r < runs; ++r) {
+      T const* const run  = runs_.run(r, row);
+      T* const to         = area + runs_.place(r, row);
+      run_cut const cut   = cut_outwards(run, count, tensor_.begin, tensor_.end);
+      unsigned const each = cut.has_pieces() ? bytes_of(cut.last - cut.first) : 0;
+      copy_ends(to, run, count, cut, 0, 1);
+      if (each > 0) { bulk_load(to + cut.first, run + cut.first, each, landed); }
+      all += each;
+    }
+    landed.arrive_and_expect(all);
+  }
+
   transaction_barrier* landed_;
   tile_runs<T const> runs_;
   tensor_range<T> tensor_;
-  T const* run_;  ///< Row 0 of this lane's.
 };
 
 /// Brings chunks in by 16-byte copies that all threads share out among them.

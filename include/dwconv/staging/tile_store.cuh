@@ -28,19 +28,48 @@ struct bulk_tile_store {
                                T const* area)
   {
     if (warp_index() != serving_warp(chunk + tile_stages)) { return; }
-    if (lane_index() < runs.runs(rows) && rows > 0) {
-      int const count     = runs.count(rows);
-      T* const run        = runs.run(lane_index(), row);
-      T const* const kept = area + runs.place(lane_index(), row);
-      run_cut const whole = cut_inwards(run, count, copy_bytes);
-      if (whole.has_pieces()) {
-        bulk_store(
-          run + whole.first, kept + whole.first,
-          static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
-      }
-      copy_ends(run, kept, count, whole, 0, 1);
+    int const count      = runs.count(rows);
+    int const all        = count > 0 ? runs.runs(rows) : 0;
+    T* run               = runs.run(0, row);
+    run_cut const first  = cut_inwards(run, count, copy_bytes);
+    bool const alike     = runs.alike();
+    bool const whole     = alike && first.first == 0 && first.last == count;
+    if (!whole && lane_index() < all) {
+      T* const own = runs.run(lane_index(), row);
+      copy_ends(own, area + runs.place(lane_index(), row), count,
+                cut_inwards(own, count, copy_bytes), 0, 1);
     }
+    warp_sync();
+    if (!one_lane()) { return; }
+    if (alike && first.has_pieces()) {
+      auto const bytes =
+        static_cast<unsigned>(first.last - first.first) * static_cast<unsigned>(sizeof(T));
+      T const* kept = area + past_boundary(run) + first.first;
+      run += first.first;
+#pragma unroll 1
+      for (int r = 0; r < all; ++r) {
+        bulk_store(run, kept, bytes);
+        run += runs.memory_stride;
+        kept += runs.area_stride;
+      }
+    }
+    if (!alike) { start_each(runs, row, all, count, area); }
     bulk_commit();
+  }
+
+  /// The pieces of runs that differ in how far they are past a boundary.
+  static __device__ void start_each(tile_runs<T> const& runs, int row, int all, int count,
+                                    T const* area)
+  {
+#pragma unroll 1
+    for (int r = 0; r < all; ++r) {
+      T* const run        = runs.run(r, row);
+      run_cut const whole = cut_inwards(run, count, copy_bytes);
+      if (!whole.has_pieces()) { continue; }
+      bulk_store(
+        run + whole.first, area + runs.place(r, row) + whole.first,
+        static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
+    }
   }
 
   /// Before the block ends: its shared memory must outlive the copies.
