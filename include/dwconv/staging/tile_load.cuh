@@ -104,7 +104,9 @@ class bulk_tile_load {
     T const* from               = first - past;
     bool const inside           = from >= tensor_.begin &&
                         from + (runs - 1) * runs_.memory_stride + bytes / sizeof(T) <= tensor_.end;
-    if (inside && runs_.alike()) {
+    if (!inside) {
+      start_each(landed, row, runs, count, area);
+    } else if (runs_.alike()) {
       T* to = area;
 #pragma unroll 1
       for (int r = 0; r < runs; ++r) {
@@ -114,7 +116,20 @@ class bulk_tile_load {
       }
       landed.arrive_and_expect(bytes * static_cast<unsigned>(runs));
     } else {
-      start_each(landed, row, runs, count, area);
+      // Each begins on a boundary of its own; rows of one plane keep the first one's distance.
+      T const* run = first;
+      T* to        = area;
+      unsigned all = 0;
+#pragma unroll 1
+      for (int r = 0; r < runs; ++r) {
+        int const before    = past_boundary(run);
+        unsigned const each = bytes_of(round_up_to_copy(before + count));
+        bulk_load(runs_.fixed_runs > 0 ? to : to + (past - before), run - before, each, landed);
+        all += each;
+        run += runs_.memory_stride;
+        to += runs_.area_stride;
+      }
+      landed.arrive_and_expect(all);
     }
   }
 
@@ -137,7 +152,7 @@ class bulk_tile_load {
     return static_cast<unsigned>(elements) * static_cast<unsigned>(sizeof(T));
   }
 
-  /// The same where runs differ in how far they are past a boundary, or reach the tensor's ends.
+  /// The same where whole pieces may reach past the tensor's ends.
   __device__ void start_each(transaction_barrier& landed, int row, int runs, int count, T* area)
   {
     unsigned all = 0;

@@ -61,14 +61,20 @@ struct bulk_tile_store {
   static __device__ void start_each(tile_runs<T> const& runs, int row, int all, int count,
                                     T const* area)
   {
+    T* run               = runs.run(0, row);
+    int const first_past = past_boundary(run);
+    T const* kept        = area;
 #pragma unroll 1
     for (int r = 0; r < all; ++r) {
-      T* const run        = runs.run(r, row);
       run_cut const whole = cut_inwards(run, count, copy_bytes);
-      if (!whole.has_pieces()) { continue; }
-      bulk_store(
-        run + whole.first, area + runs.place(r, row) + whole.first,
-        static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
+      int const past      = runs.fixed_runs > 0 ? past_boundary(run) : first_past;
+      if (whole.has_pieces()) {
+        bulk_store(
+          run + whole.first, kept + past + whole.first,
+          static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
+      }
+      run += runs.memory_stride;
+      kept += runs.area_stride;
     }
   }
 
