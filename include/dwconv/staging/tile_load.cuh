@@ -10,6 +10,7 @@
 #include <dwconv/device/warp.cuh>
 #include <dwconv/staging/memory_run.hpp>
 #include <dwconv/staging/mover.hpp>
+#include <dwconv/staging/paced_runs.cuh>
 #include <dwconv/staging/tile_runs.hpp>
 
 DWCONV_ABI_NAMESPACE_BEGIN
@@ -39,6 +40,7 @@ struct tensor_range {
 {
   // Of one to four warps: a division by what is not known would take as long as the copies.
   int const warps = static_cast<int>(blockDim.x) / warp_lanes;
+  if (warps == 1) { return 0; }
   int const turn  = chunk - tile_stages;
   return chunk < tile_stages ? 0 : warps == 3 ? turn % 3 : turn & (warps - 1);
 }
@@ -133,6 +135,28 @@ class bulk_tile_load {
     }
   }
 
+  /// The same for a chunk of which `paced` has the runs.
+  __device__ void start(int chunk, paced_runs<T const> const& paced, T* area)
+  {
+    if (warp_index() != serving_warp(chunk)) { return; }
+    if (!one_lane()) { return; }
+    transaction_barrier& landed = landed_[chunk % tile_stages];
+    T const* from               = paced.first_run(chunk);
+#pragma unroll 1
+    for (int r = 0; r < paced.runs; ++r) {
+      bulk_load(area, from, paced.bytes, landed);
+      from += runs_.memory_stride;
+      area += runs_.area_stride;
+    }
+    landed.arrive_and_expect(paced.bytes * static_cast<unsigned>(paced.runs));
+  }
+
+  /// Chunks first to end - 1 have `rows` rows each, the first of them from row `row` on.
+  [[nodiscard]] __device__ paced_runs<T const> pace(int row, int rows, int first, int end) const
+  {
+    return paced_input(runs_, row, rows, first, end, tensor_.begin, tensor_.end);
+  }
+
   __device__ void skip() {}
 
   __device__ void wait(int chunk)
@@ -210,6 +234,10 @@ class shared_out_tile_load {
     }
     if constexpr (Async) { async_commit(); }
   }
+
+  /// Nothing is gained from runs that are alike.
+  [[nodiscard]] __device__ paced_runs<T const> pace(int, int, int, int) const { return {}; }
+  __device__ void start(int, paced_runs<T const> const&, T*) {}
 
   /// Instead of starting a chunk that is not there: waiting counts them.
   __device__ void skip()

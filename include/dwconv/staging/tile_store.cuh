@@ -57,6 +57,29 @@ struct bulk_tile_store {
     bulk_commit();
   }
 
+  /// The same for a chunk of which `paced` has the runs.
+  static __device__ void start(int chunk, tile_runs<T> const& runs, paced_runs<T> const& paced,
+                               T const* area)
+  {
+    if (warp_index() != serving_warp(chunk + tile_stages)) { return; }
+    if (!one_lane()) { return; }
+    T* run = paced.first_run(chunk);
+#pragma unroll 1
+    for (int r = 0; r < paced.runs; ++r) {
+      bulk_store(run, area, paced.bytes);
+      run += runs.memory_stride;
+      area += runs.area_stride;
+    }
+    bulk_commit();
+  }
+
+  /// As `bulk_tile_load::pace`.
+  [[nodiscard]] static __device__ paced_runs<T> pace(tile_runs<T> const& runs, int row, int rows,
+                                                     int first, int end)
+  {
+    return paced_output(runs, row, rows, first, end);
+  }
+
   /// The pieces of runs that differ in how far they are past a boundary.
   static __device__ void start_each(tile_runs<T> const& runs, int row, int all, int count,
                                     T const* area)
@@ -104,6 +127,12 @@ struct vector_tile_store {
       }
     }
   }
+
+  [[nodiscard]] static __device__ paced_runs<T> pace(tile_runs<T> const&, int, int, int, int)
+  {
+    return {};
+  }
+  static __device__ void start(int, tile_runs<T> const&, paced_runs<T> const&, T const*) {}
 
   static __device__ void drain() {}
 };

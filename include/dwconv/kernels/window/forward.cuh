@@ -98,24 +98,55 @@ __global__ void __launch_bounds__(
                      epilogue};
   block_sync();  // nobody waits on a barrier that is not set up
 
+  // Between a first and a last few, chunks differ in nothing but their place.
+  full_chunks const full = tile.full(g, f);
+  int const paced_begin  = max(full.input_begin, tile_stages);
+  int const rows_of_x    = g.tile.steps * engine::stride_height;
+  auto const coming      = staging.pace(tile.top(f) + paced_begin * rows_of_x, rows_of_x, paced_begin,
+                                        g.chunks > 1 ? full.input_end : 0);
+  int const first_kept   = tile.row + full.output_begin * g.tile.steps - (engine::live - 1);
+  auto const going       = store::pace(target, first_kept, g.tile.steps, full.output_begin,
+                                       g.chunks > 1 ? full.output_end : 0);
+  int const even_begin   = max(full.input_begin, full.output_begin);
+  int const even_end     = g.chunks > 1 ? min(full.input_end, full.output_end) : 0;
+  int const even_staged =
+    opaque(staged_from + staged.past(staged_alignment, tile.top(f) + even_begin * rows_of_x));
+  int const even_kept = opaque(kept_from + kept.past(kept_alignment, first_kept));
+
 #pragma unroll 1
   for (int k = 0; k < g.chunks; ++k) {
-    tile_chunk const chunk = tile.chunk(g, f, k);
     staging.wait(k);
     if (steps > 0) {
-      int const pending = max(engine::ramp - chunk.first_step, 0);  // rows not finished yet
-      retire.kept       = areas.output_stage(k) + kept_from +
-                    kept.past(kept_alignment, chunk.output_row) - pending * g.output_pitch;
-      window.walk(areas.input_stage(k) + staged_from +
-                    staged.past(staged_alignment, chunk.input_row) +
-                    (max(input_row, 0) - chunk.input_row) * g.input_pitch,
-                  g.input_pitch, input_row, row_end, min(chunk.end_step, steps), retire);
-      input_row += g.tile.steps * engine::stride_height;
+      T const* at = areas.input_stage(k);
+      int until   = (k + 1) * g.tile.steps;
+      if (k >= even_begin && k < even_end) {
+        at += even_staged;
+        retire.kept = areas.output_stage(k) + even_kept;
+      } else {
+        tile_chunk const chunk = tile.chunk(g, f, k);
+        int const pending      = max(engine::ramp - chunk.first_step, 0);  // rows not finished yet
+        retire.kept            = areas.output_stage(k) + kept_from +
+                      kept.past(kept_alignment, chunk.output_row) - pending * g.output_pitch;
+        at += staged_from + staged.past(staged_alignment, chunk.input_row) +
+              (max(input_row, 0) - chunk.input_row) * g.input_pitch;
+        until = min(chunk.end_step, steps);
+      }
+      window.walk(at, g.input_pitch, input_row, row_end, until, retire);
+      input_row += rows_of_x;
     }
     store::finish();
     block_sync();
-    store::start(k, target, chunk.output_row, chunk.output_rows, areas.output_stage(k));
-    start(k + tile_stages);
+    if (going.has(k)) {
+      store::start(k, target, going, areas.output_stage(k));
+    } else {
+      tile_chunk const chunk = tile.chunk(g, f, k);
+      store::start(k, target, chunk.output_row, chunk.output_rows, areas.output_stage(k));
+    }
+    if (coming.has(k + tile_stages)) {
+      staging.start(k + tile_stages, coming, areas.input_stage(k));
+    } else {
+      start(k + tile_stages);
+    }
   }
   store::drain();
 }
