@@ -74,13 +74,14 @@ struct resumed {};
 template <typename T>
 class bulk_tile_load {
  public:
-  /// `landed` are `tile_stages` barriers in shared memory. The block synchronises before it waits.
+  /// `landed` are `tile_stages` barriers in shared memory, and one more for what else the block may
+  /// bring. The block synchronises before it waits.
   __device__ bulk_tile_load(transaction_barrier* landed, tile_runs<T const> const& runs,
                             tensor_range<T> tensor)
     : bulk_tile_load{landed, runs, tensor, resumed{}}
   {
     if (threadIdx.x == 0) {
-      for (int s = 0; s < tile_stages; ++s) { landed_[s].init(1); }
+      for (int s = 0; s <= tile_stages; ++s) { landed_[s].init(1); }
       fence_barrier_init();
     }
     if (warp_index() == 0) { warp_sync(); }
@@ -96,7 +97,6 @@ class bulk_tile_load {
   __device__ void start(int chunk, int row, int rows, T* area)
   {
     if (warp_index() != serving_warp(chunk)) { return; }
-    if (!one_lane()) { return; }
     transaction_barrier& landed = landed_[chunk % tile_stages];
     int const count             = runs_.count(rows);
     int const runs              = count > 0 ? runs_.runs(rows) : 0;
@@ -106,32 +106,16 @@ class bulk_tile_load {
     T const* from               = first - past;
     bool const inside           = from >= tensor_.begin &&
                         from + (runs - 1) * runs_.memory_stride + bytes / sizeof(T) <= tensor_.end;
-    if (!inside) {
+    if (!inside || !runs_.alike()) {
       start_each(landed, row, runs, count, area);
-    } else if (runs_.alike()) {
-      T* to = area;
+    } else if (one_lane()) {
 #pragma unroll 1
       for (int r = 0; r < runs; ++r) {
-        bulk_load(to, from, bytes, landed);
+        bulk_load(area, from, bytes, landed);
         from += runs_.memory_stride;
-        to += runs_.area_stride;
+        area += runs_.area_stride;
       }
       landed.arrive_and_expect(bytes * static_cast<unsigned>(runs));
-    } else {
-      // Each begins on a boundary of its own; rows of one plane keep the first one's distance.
-      T const* run = first;
-      T* to        = area;
-      unsigned all = 0;
-#pragma unroll 1
-      for (int r = 0; r < runs; ++r) {
-        int const before    = past_boundary(run);
-        unsigned const each = bytes_of(round_up_to_copy(before + count));
-        bulk_load(runs_.fixed_runs > 0 ? to : to + (past - before), run - before, each, landed);
-        all += each;
-        run += runs_.memory_stride;
-        to += runs_.area_stride;
-      }
-      landed.arrive_and_expect(all);
     }
   }
 
@@ -176,21 +160,28 @@ class bulk_tile_load {
     return static_cast<unsigned>(elements) * static_cast<unsigned>(sizeof(T));
   }
 
-  /// The same where whole pieces may reach past the tensor's ends.
+  /// The same, a lane for each run, where runs differ in how far they are past a boundary, or whole
+  /// pieces may reach past the tensor's ends.
   __device__ void start_each(transaction_barrier& landed, int row, int runs, int count, T* area)
   {
-    unsigned all = 0;
-#pragma unroll 1
-    for (int r = 0; r < runs; ++r) {
-      T const* const run  = runs_.run(r, row);
-      T* const to         = area + runs_.place(r, row);
-      run_cut const cut   = cut_outwards(run, count, tensor_.begin, tensor_.end);
-      unsigned const each = cut.has_pieces() ? bytes_of(cut.last - cut.first) : 0;
-      copy_ends(to, run, count, cut, 0, 1);
-      if (each > 0) { bulk_load(to + cut.first, run + cut.first, each, landed); }
-      all += each;
+    bool const here    = lane_index() < runs;
+    T const* const run = runs_.run(lane_index(), row);
+    int const past     = past_boundary(run);
+    T const* from      = run - past;
+    T* to              = area + runs_.place(lane_index(), row) - past;
+    int whole          = here ? round_up_to_copy(past + count) : 0;
+    if (here && !(from >= tensor_.begin && from + whole <= tensor_.end)) {
+      run_cut const cut = cut_outwards(run, count, tensor_.begin, tensor_.end);
+      copy_ends(to + past, run, count, cut, 0, 1);
+      from  = run + cut.first;
+      to    = to + past + cut.first;
+      whole = cut.has_pieces() ? cut.last - cut.first : 0;
     }
-    landed.arrive_and_expect(all);
+    unsigned const bytes = bytes_of(whole);
+    unsigned const all   = warp_sum(bytes);
+    warp_sync();
+    if (lane_index() == 0) { landed.arrive_and_expect(all); }
+    if (bytes > 0) { bulk_load(to, from, bytes, landed); }
   }
 
   transaction_barrier* landed_;

@@ -28,32 +28,30 @@ struct bulk_tile_store {
                                T const* area)
   {
     if (warp_index() != serving_warp(chunk + tile_stages)) { return; }
-    int const count      = runs.count(rows);
-    int const all        = count > 0 ? runs.runs(rows) : 0;
-    T* run               = runs.run(0, row);
-    run_cut const first  = cut_inwards(run, count, copy_bytes);
-    bool const alike     = runs.alike();
-    bool const whole     = alike && first.first == 0 && first.last == count;
-    if (!whole && lane_index() < all) {
-      T* const own = runs.run(lane_index(), row);
-      copy_ends(own, area + runs.place(lane_index(), row), count,
-                cut_inwards(own, count, copy_bytes), 0, 1);
-    }
-    warp_sync();
-    if (!one_lane()) { return; }
-    if (alike && first.has_pieces()) {
-      auto const bytes =
-        static_cast<unsigned>(first.last - first.first) * static_cast<unsigned>(sizeof(T));
-      T const* kept = area + past_boundary(run) + first.first;
-      run += first.first;
+    int const count     = runs.count(rows);
+    int const all       = count > 0 ? runs.runs(rows) : 0;
+    T* run              = runs.run(0, row);
+    run_cut const whole = cut_inwards(run, count, copy_bytes);
+    if (runs.alike() && whole.first == 0 && whole.last == count) {
+      if (!one_lane()) { return; }
+      auto const bytes = static_cast<unsigned>(count) * static_cast<unsigned>(sizeof(T));
 #pragma unroll 1
       for (int r = 0; r < all; ++r) {
-        bulk_store(run, kept, bytes);
+        bulk_store(run, area, bytes);
         run += runs.memory_stride;
-        kept += runs.area_stride;
+        area += runs.area_stride;
       }
+    } else if (lane_index() < all) {
+      // A lane for each run, which may begin and end within a piece.
+      run                 = runs.run(lane_index(), row);
+      T const* const kept = area + runs.place(lane_index(), row);
+      run_cut const cut   = cut_inwards(run, count, copy_bytes);
+      if (cut.has_pieces()) {
+        bulk_store(run + cut.first, kept + cut.first,
+                   static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T)));
+      }
+      copy_ends(run, kept, count, cut, 0, 1);
     }
-    if (!alike) { start_each(runs, row, all, count, area); }
     bulk_commit();
   }
 
@@ -78,27 +76,6 @@ struct bulk_tile_store {
                                                      int first, int end)
   {
     return paced_output(runs, row, rows, first, end);
-  }
-
-  /// The pieces of runs that differ in how far they are past a boundary.
-  static __device__ void start_each(tile_runs<T> const& runs, int row, int all, int count,
-                                    T const* area)
-  {
-    T* run               = runs.run(0, row);
-    int const first_past = past_boundary(run);
-    T const* kept        = area;
-#pragma unroll 1
-    for (int r = 0; r < all; ++r) {
-      run_cut const whole = cut_inwards(run, count, copy_bytes);
-      int const past      = runs.fixed_runs > 0 ? past_boundary(run) : first_past;
-      if (whole.has_pieces()) {
-        bulk_store(
-          run + whole.first, kept + past + whole.first,
-          static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
-      }
-      run += runs.memory_stride;
-      kept += runs.area_stride;
-    }
   }
 
   /// Before the block ends: its shared memory must outlive the copies.

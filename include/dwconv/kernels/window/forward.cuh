@@ -10,6 +10,7 @@
 #include <dwconv/kernels/window/engine.cuh>
 #include <dwconv/kernels/window/params.hpp>
 #include <dwconv/kernels/window/retire.cuh>
+#include <dwconv/kernels/window/staged_filters.cuh>
 #include <dwconv/problem/static_shape.hpp>
 #include <dwconv/staging/tile_areas.cuh>
 
@@ -81,10 +82,21 @@ __global__ void __launch_bounds__(
   unsigned const kept_alignment   = opaque(kept.alignment());
   int input_row                   = opaque(row * engine::stride_height - f.pad_top);
 
-  // The filter is on its way while the first chunk lands.
-  engine window{
-    p.filter + static_cast<std::int64_t>(channel) * (engine::filter_height * engine::filter_width),
-    p.turned, input_column, f.input_width};
+  engine window{input_column, f.input_width};
+  constexpr int taps = engine::filter_height * engine::filter_width;
+  if constexpr (how == mover::bulk && taps >= staged_filters<T>::least_taps) {
+    staged_filters<T> filters{p, tile, areas, barriers[tile_stages], taps};
+    block_sync();  // nobody waits on a barrier that is not set up
+    if (filters.there()) {
+      window.read_filter(filters.wait() + piece.plane * taps, p.turned);
+      block_sync();  // results take their place
+    } else {
+      window.load_filter(p.filter + static_cast<std::int64_t>(channel) * taps, p.turned);
+    }
+  } else {
+    window.load_filter(p.filter + static_cast<std::int64_t>(channel) * taps, p.turned);
+    block_sync();  // as above
+  }
   retire_type retire{nullptr,
                      g.output_pitch,
                      retire_type::columns_wanted(max(piece.columns, 0)),
@@ -96,22 +108,23 @@ __global__ void __launch_bounds__(
                      f.output_width,
                      1,
                      epilogue};
-  block_sync();  // nobody waits on a barrier that is not set up
 
   // Between a first and a last few, chunks differ in nothing but their place.
-  full_chunks const full = tile.full(g, f);
-  int const paced_begin  = max(full.input_begin, tile_stages);
-  int const rows_of_x    = g.tile.steps * engine::stride_height;
-  auto const coming      = staging.pace(tile.top(f) + paced_begin * rows_of_x, rows_of_x, paced_begin,
-                                        g.chunks > 1 ? full.input_end : 0);
-  int const first_kept   = tile.row + full.output_begin * g.tile.steps - (engine::live - 1);
-  auto const going       = store::pace(target, first_kept, g.tile.steps, full.output_begin,
-                                       g.chunks > 1 ? full.output_end : 0);
-  int const even_begin   = max(full.input_begin, full.output_begin);
-  int const even_end     = g.chunks > 1 ? min(full.input_end, full.output_end) : 0;
-  int const even_staged =
-    opaque(staged_from + staged.past(staged_alignment, tile.top(f) + even_begin * rows_of_x));
-  int const even_kept = opaque(kept_from + kept.past(kept_alignment, first_kept));
+  paced_runs<T const> coming;
+  paced_runs<T> going;
+  int even_begin = 0, even_end = 0, even_staged = 0, even_kept = 0;
+  if (g.chunks > 2 * tile_stages) {
+    full_chunks const full = tile.full(g, f);
+    int const begin        = max(full.input_begin, tile_stages);
+    int const rows_of_x    = g.tile.steps * engine::stride_height;
+    int const first_kept = tile.row + full.output_begin * g.tile.steps - (engine::live - 1);
+    coming = staging.pace(tile.top(f) + begin * rows_of_x, rows_of_x, begin, full.input_end);
+    going  = store::pace(target, first_kept, g.tile.steps, full.output_begin, full.output_end);
+    even_begin  = max(full.input_begin, full.output_begin);
+    even_end    = min(full.input_end, full.output_end);
+    even_staged = staged_from + staged.past(staged_alignment, tile.top(f) + even_begin * rows_of_x);
+    even_kept   = kept_from + kept.past(kept_alignment, first_kept);
+  }
 
 #pragma unroll 1
   for (int k = 0; k < g.chunks; ++k) {
@@ -132,7 +145,7 @@ __global__ void __launch_bounds__(
         until = min(chunk.end_step, steps);
       }
       window.walk(at, g.input_pitch, input_row, row_end, until, retire);
-      input_row += rows_of_x;
+      input_row += g.tile.steps * engine::stride_height;
     }
     store::finish();
     block_sync();
