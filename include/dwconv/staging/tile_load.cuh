@@ -100,13 +100,17 @@ class bulk_tile_load {
     transaction_barrier& landed = landed_[chunk % tile_stages];
     int const count             = runs_.count(rows);
     int const runs              = count > 0 ? runs_.runs(rows) : 0;
-    T const* const first        = runs_.run(0, row);
-    int const past              = past_boundary(first);
-    unsigned const bytes        = bytes_of(round_up_to_copy(past + count));
-    T const* from               = first - past;
-    bool const inside           = from >= tensor_.begin &&
+    if (!runs_.alike()) {
+      start_each(landed, row, runs, count, area);
+      return;
+    }
+    T const* const first = runs_.run(0, row);
+    int const past       = past_boundary(first);
+    unsigned const bytes = bytes_of(round_up_to_copy(past + count));
+    T const* from        = first - past;
+    bool const inside    = from >= tensor_.begin &&
                         from + (runs - 1) * runs_.memory_stride + bytes / sizeof(T) <= tensor_.end;
-    if (!inside || !runs_.alike()) {
+    if (!inside) {
       start_each(landed, row, runs, count, area);
     } else if (one_lane()) {
 #pragma unroll 1
