@@ -159,9 +159,13 @@ inline constexpr aims tall_filter{.walk        = 20,
   policy.tile.steps = aim.steps;
   if (policy.tile.columns == out.width) {
     std::int64_t const across = geometry::divide_up(out.width, piece.columns);
-    tile_shape several        = policy.tile;  // of fewer steps
+    // Of fewer steps, more planes fit; two warps are as many as shall wait for each other then.
+    tile_shape several        = policy.tile;
     several.steps             = element_bytes == 4 ? std::max(aim.steps / 2, least) : aim.steps;
-    std::int64_t const most   = planes_that_fit(p, several, element_bytes);
+    std::int64_t const single = planes_that_fit(p, policy.tile, element_bytes);
+    std::int64_t const most =
+      std::max(single, std::min(planes_that_fit(p, several, element_bytes),
+                                2 * warp_size / across));
     policy.tile.planes        = static_cast<int>(fill_warps(
              across, std::clamp<std::int64_t>(warp_size / across, 1, most), most, aim.idle_part));
   }

@@ -71,7 +71,10 @@ struct resumed {};
 
 /// Brings chunks in by the copy engine, each into a stage of its own: the first warp starts them, a
 /// lane for each run, and everyone waits on the stage's barrier.
-template <typename T>
+///
+/// @tparam Together One lane starts all runs where they are alike. That takes less time and more
+/// code.
+template <typename T, bool Together = false>
 class bulk_tile_load {
  public:
   /// `landed` are `tile_stages` barriers in shared memory, and one more for what else the block may
@@ -89,7 +92,7 @@ class bulk_tile_load {
 
   __device__ bulk_tile_load(transaction_barrier* landed, tile_runs<T const> const& runs,
                             tensor_range<T> tensor, resumed)
-    : landed_{landed}, runs_{runs}, tensor_{tensor}
+    : landed_{landed}, runs_{runs}, tensor_{tensor}, run_{runs.run(lane_index(), 0)}
   {}
 
   /// Starts `rows` rows from row `row` on their way to `area`, as chunk number `chunk`. Chunks are
@@ -100,26 +103,28 @@ class bulk_tile_load {
     transaction_barrier& landed = landed_[chunk % tile_stages];
     int const count             = runs_.count(rows);
     int const runs              = count > 0 ? runs_.runs(rows) : 0;
-    if (!runs_.alike()) {
-      start_each(landed, row, runs, count, area);
-      return;
-    }
-    T const* const first = runs_.run(0, row);
-    int const past       = past_boundary(first);
-    unsigned const bytes = bytes_of(round_up_to_copy(past + count));
-    T const* from        = first - past;
-    bool const inside    = from >= tensor_.begin &&
-                        from + (runs - 1) * runs_.memory_stride + bytes / sizeof(T) <= tensor_.end;
-    if (!inside) {
-      start_each(landed, row, runs, count, area);
-    } else if (one_lane()) {
+    if constexpr (!Together) {
+      T const* const run = run_ + static_cast<std::int64_t>(row) * runs_.row_pitch;
+      start_each(landed, run, row, runs, count, area);
+    } else {
+      T const* const first = runs_.run(0, row);
+      int const past       = past_boundary(first);
+      unsigned const bytes = bytes_of(round_up_to_copy(past + count));
+      T const* from        = first - past;
+      bool const inside =
+        from >= tensor_.begin &&
+        from + (runs - 1) * runs_.memory_stride + bytes / sizeof(T) <= tensor_.end;
+      if (!runs_.alike() || !inside) {
+        start_each(landed, runs_.run(lane_index(), row), row, runs, count, area);
+      } else if (one_lane()) {
 #pragma unroll 1
-      for (int r = 0; r < runs; ++r) {
-        bulk_load(area, from, bytes, landed);
-        from += runs_.memory_stride;
-        area += runs_.area_stride;
+        for (int r = 0; r < runs; ++r) {
+          bulk_load(area, from, bytes, landed);
+          from += runs_.memory_stride;
+          area += runs_.area_stride;
+        }
+        landed.arrive_and_expect(bytes * static_cast<unsigned>(runs));
       }
-      landed.arrive_and_expect(bytes * static_cast<unsigned>(runs));
     }
   }
 
@@ -166,14 +171,14 @@ class bulk_tile_load {
 
   /// The same, a lane for each run, where runs differ in how far they are past a boundary, or whole
   /// pieces may reach past the tensor's ends.
-  __device__ void start_each(transaction_barrier& landed, int row, int runs, int count, T* area)
+  __device__ void start_each(transaction_barrier& landed, T const* run, int row, int runs,
+                             int count, T* area)
   {
-    bool const here    = lane_index() < runs;
-    T const* const run = runs_.run(lane_index(), row);
-    int const past     = past_boundary(run);
-    T const* from      = run - past;
-    T* to              = area + runs_.place(lane_index(), row) - past;
-    int whole          = here ? round_up_to_copy(past + count) : 0;
+    bool const here = lane_index() < runs;
+    int const past  = past_boundary(run);
+    T const* from   = run - past;
+    T* to           = area + runs_.place(lane_index(), row) - past;
+    int whole       = here ? round_up_to_copy(past + count) : 0;
     if (here && !(from >= tensor_.begin && from + whole <= tensor_.end)) {
       run_cut const cut = cut_outwards(run, count, tensor_.begin, tensor_.end);
       copy_ends(to + past, run, count, cut, 0, 1);
@@ -191,6 +196,7 @@ class bulk_tile_load {
   transaction_barrier* landed_;
   tile_runs<T const> runs_;
   tensor_range<T> tensor_;
+  T const* run_;  ///< Row 0 of this lane's.
 };
 
 /// Brings chunks in by 16-byte copies that all threads share out among them.
@@ -229,10 +235,6 @@ class shared_out_tile_load {
     }
     if constexpr (Async) { async_commit(); }
   }
-
-  /// Nothing is gained from runs that are alike.
-  [[nodiscard]] __device__ paced_runs<T const> pace(int, int, int, int) const { return {}; }
-  __device__ void start(int, paced_runs<T const> const&, T*) {}
 
   /// Instead of starting a chunk that is not there: waiting counts them.
   __device__ void skip()

@@ -13,7 +13,9 @@
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// Writes chunks out by the copy engine, started by the first warp.
-template <typename T>
+///
+/// @tparam Together As of `bulk_tile_load`.
+template <typename T, bool Together = false>
 struct bulk_tile_store {
   /// Before the block synchronises: what the threads wrote to the area becomes visible to the copy
   /// engine, and after it the area of the chunk before may be written again.
@@ -28,12 +30,12 @@ struct bulk_tile_store {
                                T const* area)
   {
     if (warp_index() != serving_warp(chunk + tile_stages)) { return; }
+    constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
     int const count     = runs.count(rows);
     int const all       = count > 0 ? runs.runs(rows) : 0;
-    T* run              = runs.run(0, row);
-    run_cut const whole = cut_inwards(run, count, copy_bytes);
-    if (runs.alike() && whole.first == 0 && whole.last == count) {
+    if (Together && runs.alike() && past_boundary(runs.run(0, row)) == 0 && count % piece == 0) {
       if (!one_lane()) { return; }
+      T* run           = runs.run(0, row);
       auto const bytes = static_cast<unsigned>(count) * static_cast<unsigned>(sizeof(T));
 #pragma unroll 1
       for (int r = 0; r < all; ++r) {
@@ -43,7 +45,7 @@ struct bulk_tile_store {
       }
     } else if (lane_index() < all) {
       // A lane for each run, which may begin and end within a piece.
-      run                 = runs.run(lane_index(), row);
+      T* const run        = runs.run(lane_index(), row);
       T const* const kept = area + runs.place(lane_index(), row);
       run_cut const cut   = cut_inwards(run, count, copy_bytes);
       if (cut.has_pieces()) {
@@ -104,12 +106,6 @@ struct vector_tile_store {
       }
     }
   }
-
-  [[nodiscard]] static __device__ paced_runs<T> pace(tile_runs<T> const&, int, int, int, int)
-  {
-    return {};
-  }
-  static __device__ void start(int, tile_runs<T> const&, paced_runs<T> const&, T const*) {}
 
   static __device__ void drain() {}
 };

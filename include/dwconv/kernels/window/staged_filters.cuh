@@ -18,8 +18,7 @@ DWCONV_ABI_NAMESPACE_BEGIN
 template <typename T>
 class staged_filters {
  public:
-  /// Filters of fewer taps, and of fewer planes, are read sooner than a copy of them lands.
-  static constexpr int least_taps   = 25;
+  /// With fewer planes to a tile, several threads read the same filter.
   static constexpr int least_planes = 32;
 
   /// Starts the copy, if there is one: not where the channels begin anew within the tile, nor where
