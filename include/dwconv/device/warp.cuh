@@ -36,9 +36,9 @@ __device__ inline void block_sync()
   __syncthreads();
 }
 
-/// True in one lane of the warp, all 32 of which call it. The compiler knows that there is only one:
-/// what that lane starts with operands that are the same for the warp takes an instruction, where
-/// for any number of lanes it takes a loop over them. On sm_90 and newer; elsewhere lane 0.
+/// True in one lane of the warp, all 32 of which call it. The compiler knows that there is only
+/// one: what that lane starts with operands that are the same for the warp takes an instruction,
+/// where for any number of lanes it takes a loop over them. On sm_90 and newer; elsewhere lane 0.
 [[nodiscard]] __device__ inline bool one_lane()
 {
 #if __CUDA_ARCH__ >= 900

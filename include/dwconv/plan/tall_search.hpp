@@ -33,8 +33,8 @@ class tall_search {
       std::int64_t const all = geometry::divide_up(out_.width, tried_.piece.columns);
       if (all <= window_threads) { try_columns(out_.width); }
       for (int warps = 1; warps <= 2 && all > warps * warp_size; ++warps) {
-        try_columns(part_of_row(
-          out_.width, std::int64_t{warps} * warp_size * tried_.piece.columns, element_bytes_));
+        try_columns(part_of_row(out_.width, std::int64_t{warps} * warp_size * tried_.piece.columns,
+                                element_bytes_));
       }
     }
   }

@@ -83,8 +83,7 @@ class window_cost {
                           element_bytes_);
     double const memory  = moved * (1 + reread * halo) / (bytes_a_cycle * multiprocessors_);
     auto const in_chunks = static_cast<double>(chunks);
-    double const life =
-      (block_life + chunk_life * in_chunks + warp_life * (warps - 1)) * waves;
+    double const life    = (block_life + chunk_life * in_chunks + warp_life * (warps - 1)) * waves;
 
     double const taps =
       static_cast<double>(p_.filter.height * p_.filter.width * policy.piece.columns);
@@ -96,8 +95,8 @@ class window_cost {
     std::int64_t const piece     = copy_bytes / element_bytes_;
     std::int64_t const apart     = rows_apart ? p_.input.width : p_.input.height * p_.input.width;
     std::int64_t const out_apart = rows_apart ? out_.width : out_.height * out_.width;
-    bool const ragged            = apart % piece != 0 || out_apart % piece != 0 ||
-                        (rows_apart && tile.columns % piece != 0);
+    bool const ragged =
+      apart % piece != 0 || out_apart % piece != 0 || (rows_apart && tile.columns % piece != 0);
     double const each =
       steps * tap * taps + block_start +
       in_chunks * (chunk_start + run_start * runs * (ragged ? ragged_run : 1) / warps +
@@ -118,7 +117,7 @@ class window_cost {
   static constexpr double schedulers = 4;
   // Cycles of a scheduler: for a multiply-add with all that comes with it, for a block, a chunk, a
   // copy, and for each further warp that a chunk waits for.
-  static constexpr double tap = 1.04;
+  static constexpr double tap         = 1.04;
   static constexpr double block_start = 720, chunk_start = 63, run_start = 56, ragged_run = 4.4,
                           warp_wait = 61;
   // Warps of a scheduler below which it waits for them.

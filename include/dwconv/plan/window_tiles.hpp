@@ -149,7 +149,7 @@ inline constexpr aims tall_filter{.walk        = 20,
 {
   extent2 const out = output_extent(p);
   window_policy policy{};
-  policy.piece           = {piece.columns, 0};
+  policy.piece = {piece.columns, 0};
   policy.tile.columns =
     part_of_row(out.width, std::int64_t{aim.across} * piece.columns, element_bytes);
   policy.tile.rows       = even_part(out.height, aim.strip_rows);
@@ -163,11 +163,10 @@ inline constexpr aims tall_filter{.walk        = 20,
     tile_shape several        = policy.tile;
     several.steps             = element_bytes == 4 ? std::max(aim.steps / 2, least) : aim.steps;
     std::int64_t const single = planes_that_fit(p, policy.tile, element_bytes);
-    std::int64_t const most =
-      std::max(single, std::min(planes_that_fit(p, several, element_bytes),
-                                2 * warp_size / across));
-    policy.tile.planes        = static_cast<int>(fill_warps(
-             across, std::clamp<std::int64_t>(warp_size / across, 1, most), most, aim.idle_part));
+    std::int64_t const most   = std::max(
+        single, std::min(planes_that_fit(p, several, element_bytes), 2 * warp_size / across));
+    policy.tile.planes = static_cast<int>(fill_warps(
+      across, std::clamp<std::int64_t>(warp_size / across, 1, most), most, aim.idle_part));
   }
   int const aimed = std::max(policy.tile.planes > 1 ? aim.steps / 2 : aim.steps, least);
   int const steps = p.stride.height <= warp_size / aimed ? aimed : least;

@@ -9,8 +9,8 @@
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// The runs of those chunks of a tile that have as many rows as each other, where all of them move
-/// in whole pieces: what differs from one such chunk to the next is where it begins. Most chunks are
-/// like that, and to find that out for each would take as long as to start its copies.
+/// in whole pieces: what differs from one such chunk to the next is where it begins. Most chunks
+/// are like that, and to find that out for each would take as long as to start its copies.
 template <typename T>
 struct paced_runs {
   T* origin            = nullptr;  ///< First piece of chunk 0, if it were one of them.
@@ -20,15 +20,9 @@ struct paced_runs {
   int begin            = 0;  ///< The first such chunk;
   int end              = 0;  ///< the one after the last.
 
-  [[nodiscard]] __device__ bool has(int chunk) const
-  {
-    return chunk >= begin && chunk < end;
-  }
+  [[nodiscard]] __device__ bool has(int chunk) const { return chunk >= begin && chunk < end; }
 
-  [[nodiscard]] __device__ T* first_run(int chunk) const
-  {
-    return origin + chunk * advance;
-  }
+  [[nodiscard]] __device__ T* first_run(int chunk) const { return origin + chunk * advance; }
 };
 
 /// As they are read: rounded outwards to whole pieces, all of them within `tensor_begin` to
@@ -39,24 +33,25 @@ struct paced_runs {
 template <typename T>
 [[nodiscard]] __device__ paced_runs<T const> paced_input(tile_runs<T const> const& runs, int row,
                                                          int rows, int first, int end,
-                                                         T const* tensor_begin,
-                                                         T const* tensor_end)
+                                                         T const* tensor_begin, T const* tensor_end)
 {
   constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
   paced_runs<T const> paced;
   if (end <= first) { return paced; }
-  T const* const run   = runs.run(0, row);
-  int const past       = past_boundary(run);
-  int const whole      = (past + runs.count(rows) + piece - 1) / piece * piece;
-  paced.advance        = std::int64_t{rows} * runs.row_pitch;
-  paced.runs           = runs.runs(rows);
-  paced.bytes          = static_cast<unsigned>(whole) * static_cast<unsigned>(sizeof(T));
-  paced.origin         = run - past - first * paced.advance;
-  T const* const lowest  = run - past;
-  T const* const highest = lowest + (end - 1 - first) * paced.advance +
-                           (paced.runs - 1) * runs.memory_stride + whole;
+  T const* const run    = runs.run(0, row);
+  int const past        = past_boundary(run);
+  int const whole       = (past + runs.count(rows) + piece - 1) / piece * piece;
+  paced.advance         = std::int64_t{rows} * runs.row_pitch;
+  paced.runs            = runs.runs(rows);
+  paced.bytes           = static_cast<unsigned>(whole) * static_cast<unsigned>(sizeof(T));
+  paced.origin          = run - past - first * paced.advance;
+  T const* const lowest = run - past;
+  T const* const highest =
+    lowest + (end - 1 - first) * paced.advance + (paced.runs - 1) * runs.memory_stride + whole;
   bool const same = runs.alike() && paced.advance % piece == 0;
-  if (same && lowest >= tensor_begin && highest <= tensor_end) { paced.begin = first, paced.end = end; }
+  if (same && lowest >= tensor_begin && highest <= tensor_end) {
+    paced.begin = first, paced.end = end;
+  }
   return paced;
 }
 

@@ -41,7 +41,7 @@ struct tensor_range {
   // Of one to four warps: a division by what is not known would take as long as the copies.
   int const warps = static_cast<int>(blockDim.x) / warp_lanes;
   if (warps == 1) { return 0; }
-  int const turn  = chunk - tile_stages;
+  int const turn = chunk - tile_stages;
   return chunk < tile_stages ? 0 : warps == 3 ? turn % 3 : turn & (warps - 1);
 }
 

@@ -81,7 +81,10 @@ struct bulk_tile_store {
   }
 
   /// Before the block ends: its shared memory must outlive the copies.
-  static __device__ void drain() { bulk_wait_read<0>(); }
+  static __device__ void drain()
+  {
+    bulk_wait_read<0>();
+  }
 };
 
 /// Writes chunks out through registers, 16 bytes at a time, shared out among all threads.

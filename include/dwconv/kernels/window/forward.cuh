@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(
   int input_row                   = opaque(row * engine::stride_height - f.pad_top);
 
   engine window{input_column, f.input_width};
-  constexpr int taps = engine::filter_height * engine::filter_width;
+  constexpr int taps    = engine::filter_height * engine::filter_width;
   T const* const filter = p.filter + static_cast<std::int64_t>(channel) * taps;
   if constexpr (together) {
     staged_filters<T> filters{p, tile, areas, barriers[tile_stages], taps};
@@ -125,8 +125,8 @@ __global__ void __launch_bounds__(
       int const begin        = max(full.input_begin, tile_stages);
       int const rows_of_x    = g.tile.steps * engine::stride_height;
       int const first_kept   = tile.row + full.output_begin * g.tile.steps - (engine::live - 1);
-      coming     = staging.pace(tile.top(f) + begin * rows_of_x, rows_of_x, begin, full.input_end);
-      going      = store::pace(target, first_kept, g.tile.steps, full.output_begin, full.output_end);
+      coming = staging.pace(tile.top(f) + begin * rows_of_x, rows_of_x, begin, full.input_end);
+      going  = store::pace(target, first_kept, g.tile.steps, full.output_begin, full.output_end);
       even_begin = max(full.input_begin, full.output_begin);
       even_end   = min(full.input_end, full.output_end);
       even_staged =

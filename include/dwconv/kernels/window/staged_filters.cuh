@@ -12,9 +12,9 @@
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
-/// The filters of a tile of several planes, on their way to its threads through the area of results,
-/// which is empty until the first of them are finished: in memory they follow each other, and each
-/// lane reading its own would meet as many lines as there are planes, once for each tap.
+/// The filters of a tile of several planes, on their way to its threads through the area of
+/// results, which is empty until the first of them are finished: in memory they follow each other,
+/// and each lane reading its own would meet as many lines as there are planes, once for each tap.
 template <typename T>
 class staged_filters {
  public:
@@ -36,8 +36,9 @@ class staged_filters {
     T const* const run  = p.filter + std::int64_t{channel} * taps;
     int const past      = past_boundary(run);
     int const whole     = (past + tile.planes * taps + piece - 1) / piece * piece;
-    there_ = tile.planes >= least_planes && channel + tile.planes <= channels && run - p.filter >= past &&
-             end - run >= whole - past && whole <= areas.g.stages * areas.g.output_size;
+    there_              = tile.planes >= least_planes && channel + tile.planes <= channels &&
+             run - p.filter >= past && end - run >= whole - past &&
+             whole <= areas.g.stages * areas.g.output_size;
     filters_ += past;
     if (there_ && warp_index() == 0 && one_lane()) {
       unsigned const bytes = static_cast<unsigned>(whole) * static_cast<unsigned>(sizeof(T));
