@@ -10,7 +10,6 @@ from . import eager, ops
 # None to what is not usual.
 convolve_eagerly = eager.load(ops.path)
 is_compiling = torch.compiler.is_compiling
-_activations = ops.activations
 
 _kernels: dict[tuple[torch.dtype, int], bool] = {}
 
@@ -194,7 +193,7 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, acti
     runs in the convolution's own kernel.
     """
     if convolve_eagerly is not None and not is_compiling():
-        y = convolve_eagerly(x, weight, bias, stride, padding, dilation, _activations[activation], 0)
+        y = convolve_eagerly(x, weight, bias, stride, padding, dilation, ops.activations[activation], 0)
         if y is not None:
             return y
     numbers = _numbers_of(weight, stride, padding, dilation)

@@ -5,7 +5,7 @@ import dataclasses
 import torch.nn.functional as F
 from torch import nn
 
-from .functional import convolve_eagerly, is_compiling, convolve, fallback_reason, four_paddings
+from .functional import convolve, convolve_eagerly, fallback_reason, four_paddings, is_compiling
 
 
 class DepthwiseConv2d(nn.Conv2d):
