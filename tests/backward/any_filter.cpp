@@ -99,8 +99,7 @@ void check_planned(conv2d_problem const& p, misalignment misalign = {})
                                     .columns     = columns,
                                     .images      = images,
                                     .beside      = beside,
-                                    .per_split   = per_split,
-                                    .abreast     = 3};
+                                    .per_split   = per_split};
   auto const units = dwconv::any_filter_gradient_layout{p, policy, bytes}.units(p, policy);
   policy.splits    = static_cast<int>((units + per_split - 1) / per_split);
   return policy;

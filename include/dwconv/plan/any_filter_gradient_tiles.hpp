@@ -21,6 +21,16 @@ inline constexpr std::int64_t most_splits = 1024;
 /// Terms that a thread should add one after the other, at most.
 inline constexpr std::int64_t longest_walk = 8192;
 
+/// What the estimate of `unit_cycles` takes, fitted to the times of some hundred tiles on an H200:
+/// instructions of a row of x, to bring an element, and of a block for each row of taps; what share
+/// of a scheduler's cycles a warp can fill, and all of them; cycles that a unit waits for memory.
+inline constexpr double read_row  = 12;
+inline constexpr double bring     = 17;
+inline constexpr double begin     = 260;
+inline constexpr double warp_busy = 0.26;
+inline constexpr double most_busy = 0.83;
+inline constexpr double waiting   = 11000;
+
 /// Cuts `whole` into as few even parts of at most `most` as it takes, in steps of `step`.
 [[nodiscard]] constexpr int even_part(int whole, int most, int step) noexcept
 {
@@ -52,35 +62,39 @@ inline constexpr std::int64_t longest_walk = 8192;
          gradient_axis::divide_up(l.chunks, policy.beside);
 }
 
-/// About how many cycles a multiprocessor is busy with a unit, and with what a block costs besides.
+/// About how long a launch takes: what it issues, and what it waits for.
 struct unit_cycles {
-  double unit;
-  double block;
+  double issued;  ///< Cycles of a scheduler that a block takes for a unit,
+  double begun;   ///< and besides.
+  double warps;
 
   constexpr unit_cycles(any_filter_gradient_layout const& l,
-                        any_filter_gradient_policy const& policy, int element_bytes,
-                        device_facts const& device) noexcept
+                        any_filter_gradient_policy const& policy, int element_bytes) noexcept
   {
     any_filter_gradient_shape const own = any_filter_gradient_sums(element_bytes);
     // Instructions of a warp: of a row of x, with the multiply-adds of a row of taps and what it
     // takes to read for them; and to bring an element.
-    int const words         = element_bytes == 8 ? 2 : 1;
-    double const multiply   = words * own.columns * own.chunk + 2.0 * words;
-    double const read       = 25 + words * (own.columns + own.chunk) / 4;
-    double const bring      = 7;
-    double const walks      = gradient_axis::divide_up(l.chunks, policy.beside) * l.groups;
-    double const taps_down  = l.rows.tile;
-    double const rows       = l.rows.piece;
-    double const on_image   = std::min(1.0, l.rows.marks_on_image() / (rows + own.rows - 1));
-    double const multiplied = walks * on_image *
-                              (rows * taps_down * multiply + (rows + own.rows - 1) * l.down * read);
-    double const brought = static_cast<double>(l.stage) / 32 * bring;
-    auto const blocks    = static_cast<double>(side_by_side(l, element_bytes, device));
-    double const warps   = blocks * l.threads() / 32;
-    double const waiting = 2500 / blocks;  // others multiply meanwhile
-    double const busy    = std::min(0.85, 0.1 + 0.055 * warps);
-    unit                 = (multiplied + brought) / 4 / busy + waiting;
-    block                = own.rows * 60.0 * l.threads() / 32 / 4 + waiting;
+    int const words       = element_bytes == 8 ? 2 : 1;
+    double const multiply = words * own.columns * own.chunk + 2.0 * words;
+    double const read     = read_row + words * (own.columns + own.chunk) / 4.0;
+    double const walks    = gradient_axis::divide_up(l.chunks, policy.beside) * l.groups;
+    double const rows     = l.rows.piece;
+    double const met      = rows + own.rows - 1;
+    double const on_image = std::min(1.0, l.rows.marks_on_image() / met);
+    double const multiplied =
+      walks * on_image * (rows * l.rows.tile * multiply + met * l.down * read);
+    issued = (multiplied + static_cast<double>(l.stage) / 32 * bring) / 4;
+    warps  = l.threads() / 32;
+    begun  = own.rows * begin * warps / 4;
+  }
+
+  /// Cycles that `blocks` blocks beside each other take for `units` units.
+  [[nodiscard]] constexpr double of(std::int64_t blocks, std::int64_t units) const noexcept
+  {
+    auto const n      = static_cast<double>(blocks);
+    double const busy = std::min(most_busy, warp_busy * n * warps / 4);
+    return (static_cast<double>(units) * issued + begun) * n / busy +
+           waiting * static_cast<double>(units + 1);
   }
 };
 
@@ -94,9 +108,8 @@ constexpr double share_out(conv2d_problem const& p, any_filter_gradient_policy& 
   std::int64_t const blocks = l.blocks(p);
   std::int64_t const beside = side_by_side(l, element_bytes, device);
   std::int64_t const sms    = std::max(device.multiprocessors, 1);
-  unit_cycles const cycles{l, policy, element_bytes, device};
+  unit_cycles const cycles{l, policy, element_bytes};
   policy.per_split = 1;
-  policy.abreast   = static_cast<int>(sms);
 
   std::int64_t const walk = std::max<std::int64_t>(terms(l, policy, element_bytes), 1);
   std::int64_t const most = std::clamp<std::int64_t>(longest_walk / walk, 1, units);
@@ -106,8 +119,8 @@ constexpr double share_out(conv2d_problem const& p, any_filter_gradient_policy& 
     std::int64_t const all   = (units + n - 1) / n * blocks;
     std::int64_t const waves = all / (sms * beside);
     std::int64_t const rest  = (all - waves * sms * beside + sms - 1) / sms;
-    double const cost = static_cast<double>(waves * beside + std::max<std::int64_t>(rest, rest > 0 ? (beside + 1) / 2 : 0)) *
-                        (static_cast<double>(n) * cycles.unit + cycles.block);
+    double const cost        = static_cast<double>(waves) * cycles.of(beside, n) +
+                        (rest > 0 ? cycles.of(rest, n) : 0);
     if (least < 0 || cost < least) { least = cost, best = n; }
   }
   policy.splits    = static_cast<int>((units + best - 1) / best);

@@ -137,7 +137,11 @@ namespace planning {
   if (std::none_of(window_filter_shapes.begin(), window_filter_shapes.end(), compiled)) {
     return "no kernel of it is compiled for this filter and stride";
   }
-  if (p.dilation != extent2{1, 1}) { return "its window has no holes: the filter is dilated"; }
+  if (is_dilated(p) && (p.stride != extent2{1, 1} ||
+                        std::find(window_filter_dilated.begin(), window_filter_dilated.end(),
+                                  p.filter) == window_filter_dilated.end())) {
+    return "its window has no holes: the filter is dilated";
+  }
   if (std::max(p.pad.left, p.pad.right) > 64) {
     return "the padding is wider than what it stages around a row";
   }

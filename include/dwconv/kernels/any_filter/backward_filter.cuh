@@ -38,22 +38,11 @@ struct any_filter_gradient_place {
     int const slot  = (warp - place * p.groups.divisor()) * warp_lanes + lane_index();
     int const outer = p.across.quotient(slot);
     any_filter_gradient_place at;
-    at.down   = down_of(p, place) * rows;
+    at.down   = place * rows;
     at.across = slot - outer * p.across.divisor();
     at.image  = p.beside.quotient(outer);
     at.beside = outer - at.image * p.beside.divisor();
     return at;
-  }
-
-  /// Where down the tile the warps of a place are. They differ in how much padding they skip, and
-  /// warp number n of a block is always on the same scheduler: so from block to block of a
-  /// multiprocessor they go round.
-  template <typename Params>
-  [[nodiscard]] static __device__ int down_of(Params const& p, int place)
-  {
-    int const turn   = p.abreast.quotient(static_cast<int>(blockIdx.x));
-    int const turned = place + 2 * turn + turn / 2;
-    return turned - p.down.quotient(turned) * p.down.divisor();
   }
 };
 
@@ -98,7 +87,7 @@ __device__ void add_up_lanes(typename Config::params const& p,
   int const width    = p.across.divisor() * shape.columns;
   int const of_place = p.groups.divisor() * warp_lanes;
   int const members  = p.beside.divisor() * p.images;
-  int const places   = p.down.divisor();
+  int const places   = p.down;
   sum* const partial = p.partial + (static_cast<std::int64_t>(share.split) *
                                       p.output_channels.divisor() +
                                     share.channel) *
@@ -115,7 +104,7 @@ __device__ void add_up_lanes(typename Config::params const& p,
       int const place  = p.across.quotient(lane);
       int const across = lane - place * p.across.divisor();
       int const column = item - place * width;
-      int const row    = any_filter_gradient_place::down_of(p, place) * shape.rows + i;
+      int const row    = place * shape.rows + i;
       if (row >= share.down.count || column >= share.across.count) { continue; }
       sum const* const from = area + (item % shape.columns * threads + place * of_place + across);
       sum total             = sum(0);

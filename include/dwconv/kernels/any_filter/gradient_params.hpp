@@ -34,8 +34,7 @@ struct any_filter_gradient_params {
   fast_divisor<std::int32_t> across;
   fast_divisor<std::int32_t> beside;
   fast_divisor<std::int32_t> groups;
-  fast_divisor<std::int32_t> down;
-  fast_divisor<std::int32_t> abreast;
+  int down;
   int x_pitch;
   int x_staged;  ///< From image to image, in shared memory,
   int dy_chunk;
@@ -82,8 +81,7 @@ struct any_filter_gradient_params {
       across{by(l.across)},
       beside{by(policy.beside)},
       groups{by(l.groups)},
-      down{by(l.down)},
-      abreast{by(policy.abreast)},
+      down{l.down},
       x_pitch{static_cast<int>(l.x_pitch)},
       x_staged{static_cast<int>(l.x_plane)},
       dy_chunk{static_cast<int>(l.dy_chunk)},

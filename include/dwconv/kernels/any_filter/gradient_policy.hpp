@@ -22,7 +22,6 @@ struct any_filter_gradient_policy {
   int beside      = 1;  ///< Lanes that share the columns of a piece.
   int per_split   = 1;  ///< Units of a block.
   int splits      = 0;
-  int abreast     = 1;  ///< Blocks that start one on each multiprocessor.
   friend constexpr bool operator==(any_filter_gradient_policy const&,
                                    any_filter_gradient_policy const&) = default;
 };

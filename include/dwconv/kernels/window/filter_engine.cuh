@@ -40,13 +40,18 @@ class window_filter_engine {
   static constexpr int columns       = Config::columns_per_thread;
   static constexpr int taps          = filter_height * filter_width;
   static constexpr int live          = (filter_height + stride_height - 1) / stride_height;
-  static constexpr int reach         = (columns - 1) * stride_width + filter_width;
+  static constexpr bool dilated      = Config::dilated;
+  /// As `window_filter_reach` counts.
+  static constexpr int reach =
+    dilated ? columns * filter_width : (columns - 1) * stride_width + filter_width;
   static constexpr int turns         = Config::turns;
   static_assert(turns == live || turns == 1);
 
   /// Columns of x from `x_begin` to `x_end` - 1 are staged, `outputs` columns of dy are the
   /// thread's: whatever else it reads counts as zero.
-  __device__ window_filter_engine(int first_x_column, int x_begin, int x_end, int outputs)
+  __device__ window_filter_engine(int first_x_column, int x_begin, int x_end, int outputs,
+                                  int dilation = 1)
+    : dilation_{dilation}
   {
 #pragma unroll
     for (int t = 0; t < taps; ++t) { sums_[t] = sum(0); }
@@ -57,7 +62,7 @@ class window_filter_engine {
     }
 #pragma unroll
     for (int c = 0; c < reach; ++c) {
-      int const column = first_x_column + c;
+      int const column = first_x_column + place_of(c);
       on_image_[c]     = opaque(column >= x_begin && column < x_end ? ~0u : 0u);
     }
 #pragma unroll
@@ -102,6 +107,17 @@ class window_filter_engine {
     return turns == 1 ? m : (u - m + live) % live;
   }
 
+  /// Where element c of those read of a row lies: taps' columns one after the other.
+  [[nodiscard]] __device__ int place_of(int c) const
+  {
+    return dilated ? c / columns * dilation_ + c % columns : c;
+  }
+  /// Which of those read meets column v in tap t.
+  [[nodiscard]] static __device__ constexpr int element_of(int v, int t)
+  {
+    return dilated ? t * columns + v : v * stride_width + t;
+  }
+
   __device__ void take_in(int u, T const* row, unsigned row_here)
   {
     if constexpr (turns == 1) {
@@ -128,7 +144,7 @@ class window_filter_engine {
   {
     sum x[reach];
 #pragma unroll
-    for (int c = 0; c < reach; ++c) { x[c] = to_sum(keep_bits(row[c], on_image_[c])); }
+    for (int c = 0; c < reach; ++c) { x[c] = to_sum(keep_bits(row[place_of(c)], on_image_[c])); }
 #pragma unroll
     for (int v = 0; v < columns; ++v) {
 #pragma unroll
@@ -138,7 +154,7 @@ class window_filter_engine {
 #pragma unroll
         for (int t = 0; t < filter_width; ++t) {
           sum& to = sums_[kh * filter_width + t];
-          to      = multiply_add(x[v * stride_width + t], dy_[place(u, m)][v], to);
+          to      = multiply_add(x[element_of(v, t)], dy_[place(u, m)][v], to);
         }
       }
     }
@@ -149,6 +165,7 @@ class window_filter_engine {
   unsigned on_image_[reach];
   unsigned here_[columns];
   int outputs_;
+  int dilation_;
 };
 
 DWCONV_ABI_NAMESPACE_END
