@@ -90,8 +90,8 @@ void check_planned(conv2d_problem const& p, misalignment misalign = {})
 
 /// Tap tiles and pieces of dy of many sizes; what a share of units is left to the test.
 [[nodiscard]] any_filter_gradient_policy tile_of(int tap_rows, int tap_columns, int rows,
-                                                 int columns, int images, int beside,
-                                                 int per_split, conv2d_problem const& p, int bytes)
+                                                 int columns, int images, int beside, int per_split,
+                                                 conv2d_problem const& p, int bytes)
 {
   any_filter_gradient_policy policy{.tap_rows    = tap_rows,
                                     .tap_columns = tap_columns,
@@ -146,11 +146,15 @@ TEST_CASE("gradient of any filter: filters that planes end in, and larger than p
     check_planned<double>(square(1, 6, taps, taps / 2 + 3));
   }
   check_planned<float>(square(2, 1, 5, 2));
-  check_planned<float>({.batch = 1, .channels = 1, .input = {5, 6}, .filter = {70, 67}, .pad = {40, 33, 35, 30}});
-  check_planned<float>({.batch = 1, .channels = 2, .input = {2, 300}, .filter = {1, 29}, .pad = {0, 0, 28, 0}});
-  check_planned<float>({.batch = 1, .channels = 2, .input = {150, 3}, .filter = {29, 2}, .pad = {3, 0, 0, 1}});
+  check_planned<float>(
+    {.batch = 1, .channels = 1, .input = {5, 6}, .filter = {70, 67}, .pad = {40, 33, 35, 30}});
+  check_planned<float>(
+    {.batch = 1, .channels = 2, .input = {2, 300}, .filter = {1, 29}, .pad = {0, 0, 28, 0}});
+  check_planned<float>(
+    {.batch = 1, .channels = 2, .input = {150, 3}, .filter = {29, 2}, .pad = {3, 0, 0, 1}});
   // Nothing of x is met.
-  check_planned<float>({.batch = 1, .channels = 1, .input = {3, 3}, .filter = {5, 5}, .pad = {30, 30, 30, 30}});
+  check_planned<float>(
+    {.batch = 1, .channels = 1, .input = {3, 3}, .filter = {5, 5}, .pad = {30, 30, 30, 30}});
 }
 
 TEST_CASE("gradient of any filter: strides and dilations of every phase", "[backward_any_filter]")

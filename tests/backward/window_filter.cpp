@@ -297,12 +297,14 @@ void check_dilated(conv2d_problem const& p)
 TEMPLATE_TEST_CASE("dilated filters: phases of rows, segments of them, several a thread",
                    "[window_filter]", float, double, __half, __nv_bfloat16)
 {
-  check_dilated<TestType>(dilated_problem({17, 19}, {2, 2}, {2, 2, 2, 2}, {.batch = 3, .channels = 4}));
   check_dilated<TestType>(
-    dilated_problem({40, 23}, {12, 5}, {12, 12, 5, 5}, {.batch = 2, .channels = 3, .multiplier = 2}));
+    dilated_problem({17, 19}, {2, 2}, {2, 2, 2, 2}, {.batch = 3, .channels = 4}));
+  check_dilated<TestType>(dilated_problem({40, 23}, {12, 5}, {12, 12, 5, 5},
+                                          {.batch = 2, .channels = 3, .multiplier = 2}));
   check_dilated<TestType>(dilated_problem({9, 70}, {24, 20}, {24, 24, 20, 20}, {.batch = 2}));
   check_dilated<TestType>(dilated_problem({75, 30}, {3, 1}, {0, 5, 1, 0}, {.batch = 2}));
-  check_dilated<TestType>(dilated_problem({11, 12}, {5, 5}, {7, 3, 1, 9}, {.batch = 5, .channels = 7}));
+  check_dilated<TestType>(
+    dilated_problem({11, 12}, {5, 5}, {7, 3, 1, 9}, {.batch = 5, .channels = 7}));
   check_dilated<TestType>(dilated_problem({30, 40}, {1, 3}, {1, 1, 60, 2}));
 }
 

@@ -134,10 +134,10 @@ void for_each_window_problem(Visit const& visit)
 
 TEST_CASE("shares of the window family cover a sum and keep their promises", "[backward]")
 {
-  device_facts turing         = dwconv::h200_facts;
-  turing.compute_capability   = 75;
+  device_facts turing           = dwconv::h200_facts;
+  turing.compute_capability     = 75;
   turing.shared_bytes_per_block = 64 * 1024;
-  turing.multiprocessors      = 72;
+  turing.multiprocessors        = 72;
   for (device_facts const& device : {dwconv::h200_facts, turing}) {
     for_each_window_problem([&](conv2d_problem const& p) {
       for (dtype const type : {dtype::float16, dtype::float32, dtype::float64}) {
@@ -224,8 +224,7 @@ TEST_CASE("tiles for any filter cover a sum and keep their promises", "[backward
         dwconv::kernel_family::toeplitz);
 }
 
-TEST_CASE("dilated 3x3 filters are the window family's, others with few taps are not",
-          "[backward]")
+TEST_CASE("dilated 3x3 filters are the window family's, others with few taps are not", "[backward]")
 {
   conv2d_problem p{.batch    = 16,
                    .channels = 256,

@@ -45,8 +45,8 @@ template <std::size_t Shape = 0, typename Call>
         window_filter_dilated.end();
     if constexpr (may_be_dilated) {
       if (is_dilated(p)) {
-        return launch_window_filter_as<
-          window_filter_config<T, filter, steps, mover::newest, true>>(call);
+        return launch_window_filter_as<window_filter_config<T, filter, steps, mover::newest, true>>(
+          call);
       }
     }
     return launch_window_filter_as<window_filter_config<T, filter, steps>>(call);

@@ -45,7 +45,7 @@ inline constexpr double waiting   = 11000;
                                                   device_facts const& device) noexcept
 {
   constexpr std::int64_t reserved = 1024;
-  int const threads = element_bytes == 8 ? 448 : 512;  // as registers allow
+  int const threads               = element_bytes == 8 ? 448 : 512;  // as registers allow
   std::int64_t const room =
     std::min<std::int64_t>(device.shared_bytes_per_sm / (l.bytes(element_bytes) + reserved),
                            threads / std::max(l.threads(), 1));
@@ -119,8 +119,8 @@ constexpr double share_out(conv2d_problem const& p, any_filter_gradient_policy& 
     std::int64_t const all   = (units + n - 1) / n * blocks;
     std::int64_t const waves = all / (sms * beside);
     std::int64_t const rest  = (all - waves * sms * beside + sms - 1) / sms;
-    double const cost        = static_cast<double>(waves) * cycles.of(beside, n) +
-                        (rest > 0 ? cycles.of(rest, n) : 0);
+    double const cost =
+      static_cast<double>(waves) * cycles.of(beside, n) + (rest > 0 ? cycles.of(rest, n) : 0);
     if (least < 0 || cost < least) { least = cost, best = n; }
   }
   policy.splits    = static_cast<int>((units + best - 1) / best);
@@ -129,8 +129,8 @@ constexpr double share_out(conv2d_problem const& p, any_filter_gradient_policy& 
   return least;
 }
 
-/// Whether a filter has taps enough for it to be faster than the direct family (docs/tuning.md), and
-/// numbers small enough. A thread's taps that are not there are multiplied, too.
+/// Whether a filter has taps enough for it to be faster than the direct family (docs/tuning.md),
+/// and numbers small enough. A thread's taps that are not there are multiplied, too.
 [[nodiscard]] constexpr bool pays(conv2d_problem const& p, int element_bytes) noexcept
 {
   constexpr std::int64_t most_step = 1 << 24;
@@ -180,8 +180,8 @@ constexpr double share_out(conv2d_problem const& p, any_filter_gradient_policy& 
   for (int most = std::max(32 / across, 1); most >= 1; most /= 2) {
     policy.beside = even_part(chunks, most, 1);
     for (int lanes : {32, 64, 128}) {
-      policy.images = static_cast<int>(
-        std::clamp<std::int64_t>(lanes / (across * policy.beside), 1, p.batch));
+      policy.images =
+        static_cast<int>(std::clamp<std::int64_t>(lanes / (across * policy.beside), 1, p.batch));
       for (int parts = 1; parts <= rows; parts += 1 + parts / 4) {
         policy.rows = gradient_axis::divide_up(rows, parts);
         any_filter_gradient_layout const l{p, policy, element_bytes};

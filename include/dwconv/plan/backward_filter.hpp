@@ -23,13 +23,13 @@ struct backward_filter_plan {
   dtype element = dtype::float32;
   device_facts device{};
   kernel_family family = kernel_family::direct;
-  direct_sum_policy direct{};           ///< Of the direct family,
-  window_filter_policy window{};        ///< or of the window family,
+  direct_sum_policy direct{};               ///< Of the direct family,
+  window_filter_policy window{};            ///< or of the window family,
   any_filter_gradient_policy any_filter{};  ///< where its kernel for any filter is to run,
   toeplitz_gradient_policy toeplitz{};      ///< or of the toeplitz family.
-  std::int64_t blocks = 0;              ///< Of the first pass; none for batch 0.
-  int threads         = 0;              ///< Per block.
-  int shared_bytes    = 0;              ///< Per block.
+  std::int64_t blocks = 0;                  ///< Of the first pass; none for batch 0.
+  int threads         = 0;                  ///< Per block.
+  int shared_bytes    = 0;                  ///< Per block.
   std::array<verdict, kernel_families.size()> verdicts{};
 
   friend constexpr bool operator==(backward_filter_plan const&,

@@ -48,11 +48,11 @@ template <typename Plan>
   std::string const planes = std::to_string(w.part) + " images of " + std::to_string(w.channels) +
                              " output channels a block, " + std::to_string(w.images) +
                              " side by side, ";
-  std::string const part =
-    layout.whole_planes
-      ? std::string{"whole planes"}
-      : "strips of " + std::to_string(w.strip) + " rows by " + std::to_string(w.columns) +
-          " columns in chunks of " + std::to_string(w.steps);
+  std::string const part = layout.whole_planes
+                             ? std::string{"whole planes"}
+                             : "strips of " + std::to_string(w.strip) + " rows by " +
+                                 std::to_string(w.columns) + " columns in chunks of " +
+                                 std::to_string(w.steps);
   return "  " + planes + part + "; " + std::to_string(split_count(plan)) + " splits, at most " +
          std::to_string(longest_chain(plan)) + " additions one after the other";
 }

@@ -170,8 +170,8 @@ struct frame {
   return policy;
 }
 
-/// Chunks of whole planes where the filter is dilated: threads below each other have a phase of rows
-/// each, or some, or a segment of one.
+/// Chunks of whole planes where the filter is dilated: threads below each other have a phase of
+/// rows each, or some, or a segment of one.
 [[nodiscard]] constexpr window_filter_policy in_phases(frame const& f) noexcept
 {
   int const walks           = window_filter_phases{f.p}.walks();
@@ -179,12 +179,12 @@ struct frame {
   std::int64_t const rounds = divide_up(walks, most);
   window_filter_policy policy{};
   policy.columns = static_cast<int>(f.out.width);
-  policy.strip = policy.steps  = f.walk.steps();
-  policy.down                  = static_cast<int>(divide_up(walks, rounds));
-  std::int64_t const threads   = f.across * policy.down;
-  std::int64_t const room      = std::max<std::int64_t>(f.aim.stage_bytes / f.plane_bytes(), 1);
-  std::int64_t const planes    = fill_warps(threads, f.aim.row_lanes / threads, room);
-  std::int64_t const x_bytes   = f.p.input.height * f.p.input.width * f.bytes;
+  policy.strip = policy.steps = f.walk.steps();
+  policy.down                 = static_cast<int>(divide_up(walks, rounds));
+  std::int64_t const threads  = f.across * policy.down;
+  std::int64_t const room     = std::max<std::int64_t>(f.aim.stage_bytes / f.plane_bytes(), 1);
+  std::int64_t const planes   = fill_warps(threads, f.aim.row_lanes / threads, room);
+  std::int64_t const x_bytes  = f.p.input.height * f.p.input.width * f.bytes;
   std::int64_t const together =
     std::min({divide_up(f.aim.run_bytes, x_bytes), planes, f.p.output_channels()});
   policy.images   = static_cast<int>(std::min(planes / together, f.p.batch));
@@ -300,7 +300,7 @@ constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
     share_out(f, policy);
     chosen = true;
   } else if (f.plane_bytes() <= f.aim.plane_bytes && f.across <= warp_size &&
-      f.across < f.aim.least_across) {
+             f.across < f.aim.least_across) {
     policy = in_whole_planes(f);
     share_out(f, policy);
     chosen = policy.threads <= window_filter_threads && f.fits(policy);
@@ -334,10 +334,10 @@ constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
   using geometry::divide_up;
   int const columns = window_filter_columns(p.filter, element_bytes);
   window_filter_phases const of_rows{p};
-  std::int64_t const rows = is_dilated(p)
-                              ? divide_up(of_rows.walks(), policy.down) * of_rows.segment
-                              : divide_up(policy.strip, policy.down);
-  std::int64_t const own  = divide_up(policy.part, policy.images) * rows * columns;
+  std::int64_t const rows    = is_dilated(p)
+                                 ? divide_up(of_rows.walks(), policy.down) * of_rows.segment
+                                 : divide_up(policy.strip, policy.down);
+  std::int64_t const own     = divide_up(policy.part, policy.images) * rows * columns;
   std::int64_t const threads = divide_up(policy.columns, columns) * policy.down * policy.images;
   std::int64_t const splits  = window_filter_splits{p, policy}.splits();
   constexpr int levels       = 5;

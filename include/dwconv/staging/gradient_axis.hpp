@@ -29,8 +29,8 @@ struct gradient_axis {
   int outputs_apart = 1;  ///< and such outputs.
   int tap_phases    = 1;  ///< That have any.
   int output_phases = 1;
-  int tile          = 1;  ///< Taps of a phase that a block has, at most,
-  int piece         = 1;  ///< and outputs of a phase that are staged at a time.
+  int tile          = 1;                 ///< Taps of a phase that a block has, at most,
+  int piece         = 1;                 ///< and outputs of a phase that are staged at a time.
   fast_divisor<std::int32_t> tiles{1};   ///< Of a phase.
   fast_divisor<std::int32_t> pieces{1};  ///< Of a phase.
 
@@ -51,7 +51,7 @@ struct gradient_axis {
     dilation                  = static_cast<int>(dilation_);
     taps_apart                = static_cast<int>(stride_ / common);
     outputs_apart             = static_cast<int>(dilation_ / common);
-    step = fast_divisor<std::int32_t>{static_cast<std::int32_t>(stride_ * outputs_apart)};
+    step          = fast_divisor<std::int32_t>{static_cast<std::int32_t>(stride_ * outputs_apart)};
     tap_phases    = std::min(taps_apart, taps);
     output_phases = std::min(outputs_apart, output);
     tile          = std::min(most_taps, taps_of_phase());
@@ -105,8 +105,8 @@ struct gradient_tap_tile {
   }
 };
 
-/// Some outputs of a phase: number b is output `output + b * outputs_apart`. With number a of a tile
-/// of taps it meets input `origin + (a + b) * step`, mark number a + b.
+/// Some outputs of a phase: number b is output `output + b * outputs_apart`. With number a of a
+/// tile of taps it meets input `origin + (a + b) * step`, mark number a + b.
 struct gradient_piece {
   int output;
   int count;  ///< May be less than one.

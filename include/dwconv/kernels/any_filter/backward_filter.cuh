@@ -53,10 +53,10 @@ __device__ void add_unit(typename Config::params const& p, any_filter_gradient_s
                          typename Config::sum const* area, typename Config::engine& engine)
 {
   constexpr any_filter_gradient_shape shape = Config::shape;
-  int const rows  = min(share.down.count - at.down, shape.rows);
-  int const begin = max(u.down.first - at.down, 0);
-  int const end   = min(u.down.end - at.down, u.down.count + rows - 1);
-  bool const none = rows <= 0 || u.down.count <= 0 || u.across.count <= 0;
+  int const rows                            = min(share.down.count - at.down, shape.rows);
+  int const begin                           = max(u.down.first - at.down, 0);
+  int const end                             = min(u.down.end - at.down, u.down.count + rows - 1);
+  bool const none                           = rows <= 0 || u.down.count <= 0 || u.across.count <= 0;
   if (none || at.image >= u.images) { return; }
   // Nearly all rows of taps go the short way together, those that are not there included.
   unsigned const wanted = rows + 2 >= shape.rows ? ~0u : (1u << rows) - 1;
@@ -82,16 +82,16 @@ __device__ void add_up_lanes(typename Config::params const& p,
 {
   using sum                                 = typename Config::sum;
   constexpr any_filter_gradient_shape shape = Config::shape;
-  int const thread   = static_cast<int>(threadIdx.x);
-  int const threads  = static_cast<int>(blockDim.x);
-  int const width    = p.across.divisor() * shape.columns;
-  int const of_place = p.groups.divisor() * warp_lanes;
-  int const members  = p.beside.divisor() * p.images;
-  int const places   = p.down;
-  sum* const partial = p.partial + (static_cast<std::int64_t>(share.split) *
-                                      p.output_channels.divisor() +
-                                    share.channel) *
-                                     (std::int64_t{p.rows.taps} * p.columns.taps);
+  int const thread                          = static_cast<int>(threadIdx.x);
+  int const threads                         = static_cast<int>(blockDim.x);
+  int const width                           = p.across.divisor() * shape.columns;
+  int const of_place                        = p.groups.divisor() * warp_lanes;
+  int const members                         = p.beside.divisor() * p.images;
+  int const places                          = p.down;
+  sum* const partial =
+    p.partial +
+    (static_cast<std::int64_t>(share.split) * p.output_channels.divisor() + share.channel) *
+      (std::int64_t{p.rows.taps} * p.columns.taps);
 #pragma unroll
   for (int i = 0; i < shape.rows; ++i) {
     block_sync();

@@ -20,9 +20,9 @@ struct any_filter_gradient_params {
   int channels;
   fast_divisor<std::int32_t> output_channels;
   fast_divisor<std::int32_t> multiplier;
-  std::int64_t x_plane;   ///< Elements of a plane in memory,
+  std::int64_t x_plane;  ///< Elements of a plane in memory,
   std::int64_t dy_plane;
-  std::int64_t x_image;   ///< and from one image to the next.
+  std::int64_t x_image;  ///< and from one image to the next.
   std::int64_t dy_image;
   int images;
   int units;
@@ -40,13 +40,14 @@ struct any_filter_gradient_params {
   int dy_chunk;
   int dy_staged;
   int dy_from;  ///< and from the first x to the first dy.
-  int stage;   ///< Elements staged of a unit.
-  bool alike;  ///< Whether the same of each is on the image.
+  int stage;    ///< Elements staged of a unit.
+  bool alike;   ///< Whether the same of each is on the image.
 
   any_filter_gradient_params(conv2d_problem const& p, T const* x_, T const* dy_, Sum* partial_,
                              any_filter_gradient_policy const& policy)
-    : any_filter_gradient_params{p, x_, dy_, partial_, policy,
-                                 any_filter_gradient_layout{p, policy, static_cast<int>(sizeof(T))}}
+    : any_filter_gradient_params{
+        p,        x_,     dy_,
+        partial_, policy, any_filter_gradient_layout{p, policy, static_cast<int>(sizeof(T))}}
   {}
 
  private:

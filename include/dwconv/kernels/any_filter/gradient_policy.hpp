@@ -66,27 +66,30 @@ struct any_filter_gradient_layout {
   constexpr any_filter_gradient_layout(conv2d_problem const& p,
                                        any_filter_gradient_policy const& policy,
                                        int element_bytes) noexcept
-    : rows{p.input.height,    output_extent(p).height, p.filter.height, p.stride.height,
-           p.dilation.height, p.pad.top,               policy.tap_rows, policy.rows},
-      columns{p.input.width,    output_extent(p).width, p.filter.width,     p.stride.width,
-              p.dilation.width, p.pad.left,             policy.tap_columns, policy.columns}
+    : rows{p.input.height,    output_extent(p).height,
+           p.filter.height,   p.stride.height,
+           p.dilation.height, p.pad.top,
+           policy.tap_rows,   policy.rows},
+      columns{p.input.width,      output_extent(p).width, p.filter.width,
+              p.stride.width,     p.dilation.width,       p.pad.left,
+              policy.tap_columns, policy.columns}
   {
     any_filter_gradient_shape const own = any_filter_gradient_sums(element_bytes);
-    down                  = gradient_axis::divide_up(rows.tile, own.rows);
-    across                = gradient_axis::divide_up(columns.tile, own.columns);
-    chunks                = gradient_axis::divide_up(columns.piece, own.chunk);
-    groups                = gradient_axis::divide_up(across * policy.beside * policy.images, 32);
-    constexpr int quad    = 4;
-    auto const odd_quads  = [](std::int64_t elements) {
+    down                                = gradient_axis::divide_up(rows.tile, own.rows);
+    across                              = gradient_axis::divide_up(columns.tile, own.columns);
+    chunks                              = gradient_axis::divide_up(columns.piece, own.chunk);
+    groups               = gradient_axis::divide_up(across * policy.beside * policy.images, 32);
+    constexpr int quad   = 4;
+    auto const odd_quads = [](std::int64_t elements) {
       return ((elements + quad - 1) / quad | 1) * quad;
     };
     // Lanes with other chunks or images meet other banks.
     std::int64_t const met = columns.tile - 1 + std::int64_t{own.chunk} * chunks;
-    x_pitch  = (met + quad - 1) / quad * quad;
-    x_plane  = odd_quads(rows.marks_on_image() * x_pitch);
-    dy_chunk = odd_quads(std::int64_t{rows.piece} * own.chunk);
-    dy_plane = odd_quads(chunks * dy_chunk);
-    stage    = policy.images * (x_plane + dy_plane) + own.columns + own.chunk;
+    x_pitch                = (met + quad - 1) / quad * quad;
+    x_plane                = odd_quads(rows.marks_on_image() * x_pitch);
+    dy_chunk               = odd_quads(std::int64_t{rows.piece} * own.chunk);
+    dy_plane               = odd_quads(chunks * dy_chunk);
+    stage                  = policy.images * (x_plane + dy_plane) + own.columns + own.chunk;
   }
 
   [[nodiscard]] constexpr int threads() const noexcept { return 32 * down * groups; }
@@ -97,17 +100,18 @@ struct any_filter_gradient_layout {
     return p.output_channels() * rows.all_tiles() * columns.all_tiles();
   }
   /// Of all splits.
-  [[nodiscard]] constexpr std::int64_t units(conv2d_problem const& p,
-                                             any_filter_gradient_policy const& policy) const noexcept
+  [[nodiscard]] constexpr std::int64_t units(
+    conv2d_problem const& p, any_filter_gradient_policy const& policy) const noexcept
   {
-    return (p.batch + policy.images - 1) / policy.images * rows.all_pieces() *
-           columns.all_pieces();
+    return (p.batch + policy.images - 1) / policy.images * rows.all_pieces() * columns.all_pieces();
   }
-  /// Shared memory of a block. A thread may read on past a row, for taps that are not there. What its threads have summed takes the place of the stages.
+  /// Shared memory of a block. A thread may read on past a row, for taps that are not there. What
+  /// its threads have summed takes the place of the stages.
   [[nodiscard]] constexpr std::int64_t bytes(int element_bytes) const noexcept
   {
     int const columns_of_thread = any_filter_gradient_sums(element_bytes).columns;
-    return std::max(stage, std::int64_t{threads()} * columns_of_thread) * (element_bytes == 8 ? 8 : 4);
+    return std::max(stage, std::int64_t{threads()} * columns_of_thread) *
+           (element_bytes == 8 ? 8 : 4);
   }
 };
 

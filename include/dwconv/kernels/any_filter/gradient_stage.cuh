@@ -49,8 +49,8 @@ struct any_filter_gradient_unit {
   gradient_piece across;
 
   template <typename Params>
-  [[nodiscard]] static __device__ any_filter_gradient_unit of(
-    Params const& p, any_filter_gradient_share const& share, int index)
+  [[nodiscard]] static __device__ any_filter_gradient_unit
+  of(Params const& p, any_filter_gradient_share const& share, int index)
   {
     int const line = p.column_pieces.quotient(index);
     int const part = p.row_pieces.quotient(line);
@@ -149,8 +149,8 @@ struct any_filter_gradient_stage {
     {
       int shift = 0;
       while (shift < 5 && (1 << shift) < end - first) { ++shift; }
-      int const own    = first + (static_cast<int>(threadIdx.x) & ((1 << shift) - 1));
-      int const line   = static_cast<int>(threadIdx.x) >> shift;
+      int const own     = first + (static_cast<int>(threadIdx.x) & ((1 << shift) - 1));
+      int const line    = static_cast<int>(threadIdx.x) >> shift;
       int const abreast = static_cast<int>(blockDim.x) >> shift;
       if (rows <= 0) { return; }
       bool const by_image = abreast >= rows;

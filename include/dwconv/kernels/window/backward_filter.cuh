@@ -85,12 +85,12 @@ __device__ void walk_phases(Engine& engine, window_filter_rows<typename Engine::
     int const number = p.phases.quotient(walk);
     int const phase  = walk - number * p.phases.divisor();
     // Row m of x of this phase is row m * dilation + top.
-    int const pad = p.pad_top > phase ? p.phases.quotient_up(p.pad_top - phase) : 0;
-    int const top = pad * p.phases.divisor() + phase - p.pad_top;
+    int const pad     = p.pad_top > phase ? p.phases.quotient_up(p.pad_top - phase) : 0;
+    int const top     = pad * p.phases.divisor() + phase - p.pad_top;
     int const x_rows  = p.of_x.height > top ? p.phases.quotient_up(p.of_x.height - top) : 0;
     int const dy_rows = p.of_dy.height > phase ? p.phases.quotient_up(p.of_dy.height - phase) : 0;
     window_filter_rows<typename Engine::T> rows = plane;
-    rows.x_row    = number * p.segment;
+    rows.x_row                                  = number * p.segment;
     rows.x_end    = min(min(rows.x_row + p.segment, x_rows), dy_rows + Engine::live - 1 - pad);
     rows.x        = plane.x + (top + rows.x_row * p.phases.divisor()) * plane.x_pitch;
     rows.x_pitch  = plane.x_pitch * p.phases.divisor();
@@ -183,7 +183,7 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks_on(archi
         int const begin = p.whole_planes ? p.first_of_strip(from) : place.begin;
         int const end   = p.whole_planes ? until : min(begin + p.steps, until);
         rows.x_row      = max(max(begin, from) * engine::stride_height - p.pad_top, 0);
-        rows.x_end      = max(min(end * engine::stride_height - p.pad_top, p.of_x.height), rows.x_row);
+        rows.x_end = max(min(end * engine::stride_height - p.pad_top, p.of_x.height), rows.x_row);
         rows.x += (rows.x_row - chunk.x_row) * p.of_x.pitch;
         rows.dy_row = chunk.dy_row;
         rows.dy_end = chunk.dy_row + chunk.dy_rows;

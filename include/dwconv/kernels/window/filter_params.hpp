@@ -115,10 +115,10 @@ struct window_filter_params {
     window_filter_splits const of{p, policy};
     int const columns_of_thread = window_filter_columns(p.filter, static_cast<int>(sizeof(T)));
 
-    of_x         = source(p.input, p.channels, at.x_pitch, at.x_run, at.x_size);
-    of_dy        = source(out, p.output_channels(), at.dy_pitch, at.dy_run, at.dy_size);
-    segment      = static_cast<int>(geometry::divide_up(walk.steps(), policy.down));
-    walks        = 0;
+    of_x    = source(p.input, p.channels, at.x_pitch, at.x_run, at.x_size);
+    of_dy   = source(out, p.output_channels(), at.dy_pitch, at.dy_run, at.dy_size);
+    segment = static_cast<int>(geometry::divide_up(walk.steps(), policy.down));
+    walks   = 0;
     if (p.dilation != extent2{1, 1}) {
       window_filter_phases const of_rows{p};
       segment = of_rows.segment;

@@ -40,7 +40,7 @@ inline constexpr int window_filter_threads = 128;
 {
   bool const flat = filter.height == 1;
   if (element_bytes == 8) { return flat ? 7 : 3; }
-  if (element_bytes == 2) { return flat ? 14 : 6; }
+  if (element_bytes == 2) { return flat ? 22 : 6; }
   return flat ? 15 : 7;
 }
 
@@ -70,11 +70,13 @@ inline constexpr int window_filter_threads = 128;
   std::int64_t const live   = (filter.height + stride.height - 1) / stride.height;
   std::int64_t const reach  = window_filter_reach(filter, stride, columns, dilated);
   std::int64_t const words  = element_bytes == 8 ? 2 : 1;
+  bool const flat           = filter.height == 1;  // without masks
   std::int64_t const needed = words * (filter.height * filter.width + live * columns + reach) +
-                              reach + columns +
-                              (element_bytes == 8                         ? 80
-                               : window_filter_turns(filter, stride) == 1 ? 28
-                                                                          : 56);
+                              (flat ? 0 : reach + columns) +
+                              (element_bytes == 8                                  ? 80
+                               : window_filter_turns(filter, stride) == 1 && !flat ? 28
+                               : flat                                              ? 40
+                                                                                   : 56);
   return static_cast<int>(
     std::clamp<std::int64_t>(65536 / (window_filter_threads * ((needed + 7) / 8 * 8)), 1, 8));
 }
@@ -106,7 +108,7 @@ struct window_filter_phases {
   explicit constexpr window_filter_phases(conv2d_problem const& p) noexcept
     : phases{static_cast<int>(p.dilation.height)}
   {
-    constexpr int aimed = 7;
+    constexpr int aimed     = 7;
     std::int64_t const rows = geometry::divide_up(p.input.height, p.dilation.height);
     segments                = static_cast<int>(geometry::divide_up(rows, aimed));
     segment                 = static_cast<int>(geometry::divide_up(rows, segments));
