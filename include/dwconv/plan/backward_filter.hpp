@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include <dwconv/plan/any_filter_gradient_tiles.hpp>
+#include <dwconv/plan/any_gradient_tiles.hpp>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/plan/gradient_splits.hpp>
 #include <dwconv/plan/planner.hpp>

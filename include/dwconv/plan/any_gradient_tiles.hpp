@@ -183,15 +183,18 @@ constexpr double share_out(conv2d_problem const& p, any_filter_gradient_policy& 
       policy.images =
         static_cast<int>(std::clamp<std::int64_t>(lanes / (across * policy.beside), 1, p.batch));
       for (int parts = 1; parts <= rows; parts += 1 + parts / 4) {
-        policy.rows = gradient_axis::divide_up(rows, parts);
+        policy.rows      = gradient_axis::divide_up(rows, parts);
+        policy.per_split = 1;
         any_filter_gradient_layout const l{p, policy, element_bytes};
+        bool const cut = policy.rows >= 2 * own.rows;
         if (l.threads() > any_filter_gradient_threads ||
-            l.bytes(element_bytes) > device.shared_bytes_per_block) {
+            l.bytes(element_bytes) > device.shared_bytes_per_block ||
+            (cut && terms(l, policy, element_bytes) > longest_walk)) {
           continue;
         }
         double const cycles = share_out(p, policy, element_bytes, device);
         if (least < 0 || cycles < least) { least = cycles, best = policy; }
-        if (policy.rows < 2 * own.rows) { break; }
+        if (!cut) { break; }
       }
     }
   }
