@@ -160,11 +160,14 @@ constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
                                                       std::min(all, most_splits));
   std::int64_t const full  = std::max<std::int64_t>(wanted_warps / items(p, policy), 1);
   std::int64_t const most  = std::clamp<std::int64_t>(6 * full, least, std::min(all, most_splits));
+  // Warps of a filter's first, middle and last rows skip different padding: one wave is uneven.
+  bool const uneven = policy.tap_rows < p.filter.height;
   std::int64_t best = least, shortest = std::numeric_limits<std::int64_t>::max();
   for (std::int64_t splits = least; splits <= most; ++splits) {
-    std::int64_t const waves      = divide_up(items(p, policy) * splits, wanted_warps);
-    std::int64_t const half_units = waves * (2 * divide_up(all, splits) + 1);
-    if (half_units < shortest) { shortest = half_units, best = splits; }
+    std::int64_t const waves = divide_up(items(p, policy) * splits, wanted_warps);
+    std::int64_t const time  = waves * (2 * divide_up(all, splits) + 1) * 10;
+    std::int64_t const taken = waves == 1 && uneven ? time + time / 10 : time;
+    if (taken < shortest) { shortest = taken, best = splits; }
   }
   policy.splits       = static_cast<int>(best);
   policy.side_by_side = !policy.whole_rows;

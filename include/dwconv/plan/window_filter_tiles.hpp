@@ -70,6 +70,18 @@ struct aims {
     aim.across       = 64;
     aim.window_bytes = 170;
   }
+  extent2 const out         = output_extent(p);
+  std::int64_t const plane  = p.input.height * p.input.width + out.height * out.width;
+  constexpr int small_bytes = 1024;
+  if (element_bytes < 8 && plane * element_bytes <= small_bytes &&
+      p.filter.height * p.filter.width <= 9) {
+    // To begin, and to start a copy, costs more than to multiply.
+    aim.lanes = 96;
+    if (element_bytes == 4) {
+      aim.stage_bytes = 24 * 1024;
+      aim.run_bytes   = 4096;
+    }
+  }
   if (window_filter_turns(p.filter, p.stride) < p.filter.height && p.filter.height > 5) {
     // Bound by multiply-adds: as many warps as registers allow, so small chunks.
     aim.thread_bytes = 256;
