@@ -71,12 +71,12 @@ inline constexpr int window_filter_threads = 128;
   std::int64_t const reach  = window_filter_reach(filter, stride, columns, dilated);
   std::int64_t const words  = element_bytes == 8 ? 2 : 1;
   bool const flat           = filter.height == 1;  // without masks
+  int const room            = element_bytes == 8                         ? 80
+                              : flat                                     ? 40
+                              : window_filter_turns(filter, stride) == 1 ? 28
+                                                                         : 56;
   std::int64_t const needed = words * (filter.height * filter.width + live * columns + reach) +
-                              (flat ? 0 : reach + columns) +
-                              (element_bytes == 8                                  ? 80
-                               : window_filter_turns(filter, stride) == 1 && !flat ? 28
-                               : flat                                              ? 40
-                                                                                   : 56);
+                              (flat ? 0 : reach + columns) + room;
   return static_cast<int>(
     std::clamp<std::int64_t>(65536 / (window_filter_threads * ((needed + 7) / 8 * 8)), 1, 8));
 }
