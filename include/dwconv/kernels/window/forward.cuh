@@ -101,11 +101,12 @@ __global__ void __launch_bounds__(
     } else {
       window.load_filter(filter, p.turned);
     }
+    window.place(input_column, f.input_width);
   } else {
+    window.place(input_column, f.input_width);
     window.load_filter(filter, p.turned);
     block_sync();  // as above
   }
-  window.place(input_column, f.input_width);
   retire_type retire{nullptr,
                      g.output_pitch,
                      retire_type::columns_wanted(max(piece.columns, 0)),
