@@ -59,6 +59,24 @@ template <typename T>
   return pair;
 }
 
+/// The first of two neighbours, or the second, as the type their products are summed in; exact.
+template <bool Second, typename T>
+[[nodiscard]] DWCONV_HOST_DEVICE inline float sum_of_pair(std::uint32_t pair)
+{
+  static_assert(std::same_as<T, __half> || std::same_as<T, __nv_bfloat16>);
+  if constexpr (std::same_as<T, __half>) {
+    __half2 both;
+    memcpy(&both, &pair, sizeof both);
+    return Second ? __high2float(both) : __low2float(both);
+  } else {
+    // A bfloat16 is the upper half of a float.
+    std::uint32_t const bits = Second ? pair & 0xffff0000u : pair << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+  }
+}
+
 /// Two elements side by side.
 template <typename T>
 [[nodiscard]] DWCONV_HOST_DEVICE inline std::uint32_t pair_of(T first, T second)
