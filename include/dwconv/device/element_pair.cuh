@@ -66,7 +66,7 @@ template <bool Second, typename T>
   static_assert(std::same_as<T, __half> || std::same_as<T, __nv_bfloat16>);
   if constexpr (std::same_as<T, __half>) {
     __half2 both;
-    memcpy(&both, &pair, sizeof both);
+    memcpy(static_cast<void*>(&both), &pair, sizeof both);
     return Second ? __high2float(both) : __low2float(both);
   } else {
     // A bfloat16 is the upper half of a float.

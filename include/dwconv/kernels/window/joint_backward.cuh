@@ -75,16 +75,16 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks)
   int const owned =
     channel < share.channels ? max(min(engine::columns, share.x_columns - column), 0) : 0;
   int const dy_column = share.x_column + column + p.pad_left - (engine::filter_width - 1);
-  engine of_thread{p.filter + static_cast<std::int64_t>(
-                                share.channel + min(channel, share.channels - 1)) *
-                                engine::taps,
-                   dy_column, share.column, share.column + share.columns, owned};
+  engine of_thread{
+    p.filter +
+      static_cast<std::int64_t>(share.channel + min(channel, share.channels - 1)) * engine::taps,
+    dy_column, share.column, share.column + share.columns, owned};
 
   // Where the thread finds its first row of each tensor in a stage, but for how far past a boundary
   // its run lies.
   int const planes = p.whole_planes ? channel : 0;
-  int const x_from = image * p.of_x.run * p.images_apart +
-                     planes * p.of_x.height * p.of_x.width + column;
+  int const x_from =
+    image * p.of_x.run * p.images_apart + planes * p.of_x.height * p.of_x.width + column;
   int const dy_from = p.of_x.size + image * p.of_dy.run * p.images_apart +
                       planes * p.of_dy.height * p.of_dy.width + dy_column - share.column;
   constexpr unsigned piece = copy_bytes / sizeof(T);
@@ -115,8 +115,8 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks)
       int const begin = p.whole_planes ? p.first_of_strip(from) : place.begin;
       int const end   = p.whole_planes ? until : min(begin + p.steps, until);
       window_joint_rows<T> rows;
-      rows.x_row = max(max(begin, from) - p.pad_top, 0);
-      rows.x_end = max(min(end - p.pad_top, p.of_x.height), rows.x_row);
+      rows.x_row            = max(max(begin, from) - p.pad_top, 0);
+      rows.x_end            = max(min(end - p.pad_top, p.of_x.height), rows.x_row);
       unsigned const x_run  = x_past + past(chunk.x_row, p.of_x.width);
       unsigned const dy_run = dy_past + past(chunk.dy_row, p.of_dy.width);
       rows.x                = stage + x_from + static_cast<int>(x_run % piece) +

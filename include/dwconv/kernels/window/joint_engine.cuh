@@ -83,7 +83,10 @@ class window_joint_engine {
     take_steps<one_by_one>(rows, step, end, pad_top);
   }
 
-  [[nodiscard]] __device__ sum of_tap(int tap) const { return sums_[tap]; }
+  [[nodiscard]] __device__ sum of_tap(int tap) const
+  {
+    return sums_[tap];
+  }
 
  private:
   /// Which of the rows kept is the `m`-th last in turn u.
@@ -105,8 +108,8 @@ class window_joint_engine {
 #pragma unroll
       for (int u = 0; u < live; ++u) {
         bool const dy_here = static_cast<unsigned>(dy_at) < static_cast<unsigned>(dy_rows);
-        access.read_dy(rows.dy + (dy_here ? dy_at * rows.dy_pitch : 0),
-                       opaque(dy_here ? ~0u : 0u), dy_[place(u, 0)]);
+        access.read_dy(rows.dy + (dy_here ? dy_at * rows.dy_pitch : 0), opaque(dy_here ? ~0u : 0u),
+                       dy_[place(u, 0)]);
         if (static_cast<unsigned>(x_at) < static_cast<unsigned>(x_rows)) {
           T* const row = rows.x + x_at * rows.x_pitch;
           sum x[columns], dx[columns];

@@ -8,15 +8,14 @@
 namespace dwconv {
 
 /// Blocks of the most threads that a multiprocessor's registers shall hold, in the kernel of both
-/// gradients: sums of taps, the filter, rows of dy, a row of x, masks, and room to work.
+/// gradients: sums of taps, the filter, rows of dy, a row of x and one of dx, and room to work.
 [[nodiscard]] constexpr int window_joint_blocks(extent2 filter, int element_bytes) noexcept
 {
   std::int64_t const columns = window_filter_columns(filter, element_bytes);
   std::int64_t const reach   = columns + filter.width - 1;
-  std::int64_t const words   = element_bytes == 8 ? 2 : 1;
-  std::int64_t const needed =
-    words * (2 * filter.height * filter.width + filter.height * reach + 2 * columns) + reach +
-    columns + 40;
+  std::int64_t const needed  = (element_bytes == 8 ? 2 : 1) * (2 * filter.height * filter.width +
+                                                              filter.height * reach + 2 * columns) +
+                              (element_bytes == 8 ? 48 : 64);
   return static_cast<int>(
     std::clamp<std::int64_t>(65536 / (window_filter_threads * ((needed + 7) / 8 * 8)), 1, 8));
 }
@@ -43,8 +42,7 @@ struct window_joint_layout {
     whole_rows   = policy.columns >= p.input.width;
     whole_planes = whole_rows && policy.strip >= steps && policy.steps >= policy.strip;
     slack        = geometry::round_up(
-                     window_filter_columns(p.filter, element_bytes) +
-                       2 * static_cast<int>(p.filter.width),
+                     window_filter_columns(p.filter, element_bytes) + 2 * static_cast<int>(p.filter.width),
                      piece) +
             piece;
 
@@ -61,14 +59,14 @@ struct window_joint_layout {
     std::int64_t const x_rows  = std::min<std::int64_t>(policy.steps, p.input.height);
     std::int64_t const dy_rows = std::min<std::int64_t>(policy.steps, out.height);
     std::int64_t const planes  = policy.channels;
-    x_run   = whole_planes ? run(planes * p.input.height * p.input.width)
-              : whole_rows ? run(x_rows * x_pitch)
-                           : x_pitch;
-    dy_run  = whole_planes ? run(planes * out.height * out.width)
-              : whole_rows ? run(dy_rows * dy_pitch)
-                           : dy_pitch;
-    x_size  = whole_rows ? policy.images * x_run : run(x_rows * x_pitch);
-    dy_size = whole_rows ? policy.images * dy_run : run(dy_rows * dy_pitch);
+    x_run                      = whole_planes ? run(planes * p.input.height * p.input.width)
+                                 : whole_rows ? run(x_rows * x_pitch)
+                                              : x_pitch;
+    dy_run                     = whole_planes ? run(planes * out.height * out.width)
+                                 : whole_rows ? run(dy_rows * dy_pitch)
+                                              : dy_pitch;
+    x_size                     = whole_rows ? policy.images * x_run : run(x_rows * x_pitch);
+    dy_size                    = whole_rows ? policy.images * dy_run : run(dy_rows * dy_pitch);
   }
 
   /// Shared memory of a block. What its threads have summed takes the place of the stages.
