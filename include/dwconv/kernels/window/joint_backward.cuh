@@ -32,7 +32,10 @@ template <typename Params>
 [[nodiscard]] __device__ window_filter_share joint_share(Params const& p, int block)
 {
   auto s = window_filter_share::of(p, block);
-  if (p.whole_rows) { return s; }
+  if (p.whole_rows) {
+    s.columns = p.of_dy.width;
+    return s;
+  }
   s.x_column      = s.column;
   s.x_columns     = min(p.columns, p.of_x.width - s.x_column);
   int const left  = s.x_column + p.pad_left - (p.filter_width - 1);

@@ -70,11 +70,12 @@ class window_joint_engine {
   __device__ void walk(window_joint_rows<T> const& rows, int step, int end, int pad_top)
   {
     if constexpr (sizeof(T) == 2 && columns % 2 == 0) {
-      // Where no row begins in the middle of a word, two neighbours are moved at a time.
+      // Where no row begins or ends in the middle of a word, two neighbours are moved at a time.
       auto const odd = [](T const* address) {
         return static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(address) / sizeof(T)) & 1u;
       };
-      bool const words = (odd(rows.x) | ((rows.x_pitch | rows.dy_pitch) & 1)) == 0;
+      bool const even  = ((owned_ + 1u) & 0x55555555u) != 0;
+      bool const words = even && (odd(rows.x) | ((rows.x_pitch | rows.dy_pitch) & 1)) == 0;
       if (words && odd(rows.dy) == 0) {
         return take_steps<pairs_from<0>>(rows, step, end, pad_top);
       }
@@ -102,7 +103,7 @@ class window_joint_engine {
     int const x_rows  = rows.x_end - rows.x_row;
     int dy_at         = step - rows.dy_row;
     int x_at          = step - pad_top - rows.x_row;
-    Access const access{owned_, staged_};
+    Access const access{staged_};
 #pragma unroll 1
     for (; step < end; step += live) {
 #pragma unroll
@@ -113,9 +114,10 @@ class window_joint_engine {
         if (static_cast<unsigned>(x_at) < static_cast<unsigned>(x_rows)) {
           T* const row = rows.x + x_at * rows.x_pitch;
           sum x[columns], dx[columns];
-          access.read_x(row, x);
+          unsigned const owned = opaque(owned_);
+          access.read_x(row, owned, x);
           meet(u, x, dx);
-          access.write_dx(row, dx);
+          access.write_dx(row, owned, dx);
         }
         ++dy_at;
         ++x_at;
@@ -146,7 +148,6 @@ class window_joint_engine {
 
   /// Elements are read and written one by one, under a bit each.
   struct one_by_one {
-    unsigned owned;
     unsigned staged;
 
     __device__ void read_dy(T const* row, unsigned row_here, sum (&dy)[reach]) const
@@ -158,21 +159,19 @@ class window_joint_engine {
         if (here >> e & 1u) { dy[e] = to_sum(row[e]); }
       }
     }
-    __device__ void read_x(T const* row, sum (&x)[columns]) const
+    __device__ void read_x(T const* row, unsigned owned, sum (&x)[columns]) const
     {
-      unsigned const here = opaque(owned);
 #pragma unroll
       for (int v = 0; v < columns; ++v) {
         x[v] = sum(0);
-        if (here >> v & 1u) { x[v] = to_sum(row[v]); }
+        if (owned >> v & 1u) { x[v] = to_sum(row[v]); }
       }
     }
-    __device__ void write_dx(T* row, sum const (&dx)[columns]) const
+    __device__ void write_dx(T* row, unsigned owned, sum const (&dx)[columns]) const
     {
-      unsigned const here = opaque(owned);
 #pragma unroll
       for (int v = 0; v < columns; ++v) {
-        if (here >> v & 1u) { row[v] = from_sum<T>(dx[v]); }
+        if (owned >> v & 1u) { row[v] = from_sum<T>(dx[v]); }
       }
     }
   };
@@ -182,10 +181,9 @@ class window_joint_engine {
   template <int Before>
   struct pairs_from {
     static constexpr int words = (Before + reach + 1) / 2;
-    unsigned owned;
     unsigned mask[words];
 
-    __device__ pairs_from(unsigned owned_, unsigned staged) : owned{owned_}
+    explicit __device__ pairs_from(unsigned staged)
     {
 #pragma unroll
       for (int w = 0; w < words; ++w) {
@@ -202,25 +200,23 @@ class window_joint_engine {
         if (2 * w + 1 - Before < reach) { dy[2 * w + 1 - Before] = sum_of_pair<true, T>(pair); }
       }
     }
-    __device__ void read_x(T const* row, sum (&x)[columns]) const
+    __device__ void read_x(T const* row, unsigned owned, sum (&x)[columns]) const
     {
-      unsigned const here = opaque(owned);
 #pragma unroll
       for (int v = 0; v < columns; v += 2) {
         std::uint32_t pair = 0;
-        if (here >> v & 1u) { pair = load_pair(row + v); }
+        if (owned >> v & 1u) { pair = load_pair(row + v); }
         x[v]     = sum_of_pair<false, T>(pair);
         x[v + 1] = sum_of_pair<true, T>(pair);
       }
     }
-    __device__ void write_dx(T* row, sum const (&dx)[columns]) const
+    __device__ void write_dx(T* row, unsigned owned, sum const (&dx)[columns]) const
     {
-      unsigned const here = opaque(owned);
 #pragma unroll
       for (int v = 0; v < columns; v += 2) {
         // Opaque, lest the sums be formed behind a branch.
         std::uint32_t const pair = opaque(pair_from_sums<T>(dx[v], dx[v + 1]));
-        if (here >> v & 1u) { store_pair(row + v, pair); }
+        if (owned >> v & 1u) { store_pair(row + v, pair); }
       }
     }
   };
