@@ -17,6 +17,11 @@ namespace window_joint_tiles {
 
 using window_filter_tiles::aims;
 
+/// Steps of a strip, where strips are as low as they may be,
+inline constexpr int fewest_steps = 8;
+/// which they are where a multiprocessor has fewer warps.
+inline constexpr std::int64_t least_warps = 7;
+
 /// What a block aims for, found on an H200 with CUDA 13.0 (docs/tuning.md has the figures).
 [[nodiscard]] constexpr aims aims_for(conv2d_problem const& p, int element_bytes) noexcept
 {
@@ -26,7 +31,7 @@ using window_filter_tiles::aims;
   aim.row_lanes    = 32;
   aim.thread_bytes = aim.window_bytes = 352;
   aim.across                          = 72;
-  aim.least_steps                     = 64;
+  aim.least_steps                     = 32;
   aim.block_bytes                     = 4 * 1024;
   if (element_bytes == 2) {
     // Rows that fill a block by themselves come in smaller chunks.
@@ -67,12 +72,22 @@ using window_filter_tiles::aims;
   conv2d_problem const& p, int element_bytes, device_facts const& device,
   window_filter_tiles::aims const& aim) noexcept
 {
-  conv2d_problem const even = window_joint_tiles::evened(p);
+  using namespace window_joint_tiles;
+  conv2d_problem const even = evened(p);
   window_filter_tiles::frame f{even, element_bytes, device, aim};
   f.blocks                    = window_joint_blocks(p.filter, element_bytes);
   window_filter_policy policy = window_filter_tiles::choose_tile(f);
-  std::int64_t const moved    = (2 * input_elements(p) + output_elements(p)) * element_bytes;
-  policy.passing              = moved <= aim.passing * device.l2_bytes;
+  // Where there are few planes, strips become lower until every multiprocessor has work.
+  auto const warps = [&] {
+    return window_joint_splits{p, policy}.blocks() *
+           (policy.threads / window_filter_tiles::warp_size);
+  };
+  while (warps() < least_warps * device.multiprocessors && f.aim.least_steps > fewest_steps) {
+    f.aim.least_steps /= 2;
+    policy = window_filter_tiles::choose_tile(f);
+  }
+  std::int64_t const moved = (2 * input_elements(p) + output_elements(p)) * element_bytes;
+  policy.passing           = moved <= aim.passing * device.l2_bytes;
   return policy;
 }
 
