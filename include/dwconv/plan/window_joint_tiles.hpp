@@ -34,7 +34,9 @@ inline constexpr std::int64_t least_warps = 7;
   aim.least_steps                     = 32;
   aim.block_bytes                     = 4 * 1024;
   if (element_bytes == 2) {
-    // Rows that fill a block by themselves come in smaller chunks.
+    // Rows that fill a block by themselves come in smaller chunks. To begin costs instructions, of
+    // which half types have as many an element and half the bytes.
+    aim.block_bytes  = 32 * 1024;
     aim.plane_bytes  = 6 * 1024;
     aim.lanes        = 64;
     aim.row_lanes    = 64;
