@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <dwconv/core/element.cuh>
+#include <dwconv/device/convert.cuh>
 
 // Two neighbouring 16-bit elements as one 32-bit word, the first in its low half: what a register
 // of the tensor cores' fragments holds.
@@ -59,22 +60,15 @@ template <typename T>
   return pair;
 }
 
-/// The first of two neighbours, or the second, as the type their products are summed in; exact.
-template <bool Second, typename T>
-[[nodiscard]] DWCONV_HOST_DEVICE inline float sum_of_pair(std::uint32_t pair)
+/// The first of two neighbours as the type that products are summed in, or the second; exact.
+template <typename T, int Which>
+[[nodiscard]] DWCONV_HOST_DEVICE inline float sum_from_pair(std::uint32_t pair)
 {
-  static_assert(std::same_as<T, __half> || std::same_as<T, __nv_bfloat16>);
-  if constexpr (std::same_as<T, __half>) {
-    __half2 both;
-    memcpy(static_cast<void*>(&both), &pair, sizeof both);
-    return Second ? __high2float(both) : __low2float(both);
-  } else {
-    // A bfloat16 is the upper half of a float.
-    std::uint32_t const bits = Second ? pair & 0xffff0000u : pair << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-  }
+  static_assert(sizeof(T) == 2);
+  auto const bits = static_cast<std::uint16_t>(Which == 0 ? pair : pair >> 16);
+  T element;
+  memcpy(static_cast<void*>(&element), &bits, sizeof element);
+  return to_sum(element);
 }
 
 /// Two elements side by side.

@@ -196,8 +196,8 @@ class window_joint_engine {
 #pragma unroll
       for (int w = 0; w < words; ++w) {
         std::uint32_t const pair = load_pair(row + (2 * w - Before)) & mask[w] & row_here;
-        if (2 * w >= Before) { dy[2 * w - Before] = sum_of_pair<false, T>(pair); }
-        if (2 * w + 1 - Before < reach) { dy[2 * w + 1 - Before] = sum_of_pair<true, T>(pair); }
+        if (2 * w >= Before) { dy[2 * w - Before] = sum_from_pair<T, 0>(pair); }
+        if (2 * w + 1 - Before < reach) { dy[2 * w + 1 - Before] = sum_from_pair<T, 1>(pair); }
       }
     }
     __device__ void read_x(T const* row, unsigned owned, sum (&x)[columns]) const
@@ -206,8 +206,8 @@ class window_joint_engine {
       for (int v = 0; v < columns; v += 2) {
         std::uint32_t pair = 0;
         if (owned >> v & 1u) { pair = load_pair(row + v); }
-        x[v]     = sum_of_pair<false, T>(pair);
-        x[v + 1] = sum_of_pair<true, T>(pair);
+        x[v]     = sum_from_pair<T, 0>(pair);
+        x[v + 1] = sum_from_pair<T, 1>(pair);
       }
     }
     __device__ void write_dx(T* row, unsigned owned, sum const (&dx)[columns]) const
