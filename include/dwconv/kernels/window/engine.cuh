@@ -53,7 +53,8 @@ class window_columns_state {
   static constexpr int reach =
     static_cast<int>(window_reach(columns, stride_width, filter_width));  ///< Input columns.
 
-  __device__ window_columns_state(int first_input_column, int input_width)
+  /// Tells it which columns it has.
+  __device__ void place(int first_input_column, int input_width)
   {
 #pragma unroll
     for (int c = 0; c < reach; ++c) {
@@ -132,8 +133,7 @@ class sliding_window : public window_columns_state<Config> {
   /// Steps before the one that finishes the first row.
   static constexpr int ramp = live - 1;
 
-  __device__ sliding_window(int first_input_column, int input_width)
-    : base{first_input_column, input_width}
+  __device__ sliding_window()
   {
 #pragma unroll
     for (int s = 0; s < live; ++s) {
@@ -246,7 +246,6 @@ class register_tile : public window_columns_state<Config> {
  public:
   using T   = typename base::T;
   using sum = typename base::sum;
-  using base::base;
   using base::columns;
   using base::filter_height;
   using base::filter_width;

@@ -28,7 +28,8 @@ struct window_config {
   static constexpr int rows_per_thread    = Rows;  ///< Zero for any number of them.
   /// Narrow pieces are for planes whose chunks are few or not alike, short filters wait for memory
   /// anyway.
-  static constexpr bool together = sizeof(T) == 4 && Columns > 3 && Taps::extent.height > 3;
+  static constexpr bool together =
+    sizeof(T) == 4 && Columns > 3 && Rows == 0 && Taps::extent.height > 3;
   static constexpr int blocks =
     window_blocks(Taps::extent, Stride::extent, {Columns, Rows}, sizeof(T));
 };
@@ -49,8 +50,9 @@ __global__ void __launch_bounds__(
   // What moves the tile is settled here, not on the host: one host program serves several
   // architectures.
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
-  // Whether chunks that are alike, and filters of many planes, are worth code of their own.
-  constexpr bool together = how == mover::bulk && Config::together;
+  // Whether chunks that are alike, and filters of many planes, are worth code of their own. From
+  // sm_100 on it takes a few registers more than there are.
+  constexpr bool together = how == mover::bulk && Config::together && architecture() < 100;
   using load              = typename tile_movers<T, how, together>::load;
   using store             = typename tile_movers<T, how, together>::store;
 
@@ -87,7 +89,7 @@ __global__ void __launch_bounds__(
   unsigned const kept_alignment   = opaque(kept.alignment());
   int input_row                   = opaque(row * engine::stride_height - f.pad_top);
 
-  engine window{input_column, f.input_width};
+  engine window{};
   constexpr int taps    = engine::filter_height * engine::filter_width;
   T const* const filter = p.filter + static_cast<std::int64_t>(channel) * taps;
   if constexpr (together) {
@@ -103,6 +105,7 @@ __global__ void __launch_bounds__(
     window.load_filter(filter, p.turned);
     block_sync();  // as above
   }
+  window.place(input_column, f.input_width);
   retire_type retire{nullptr,
                      g.output_pitch,
                      retire_type::columns_wanted(max(piece.columns, 0)),
