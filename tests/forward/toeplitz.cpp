@@ -32,8 +32,8 @@ dwconv::device_facts const no_device = [] {
 /// Whether the filter's window fits the padded image, as a valid problem has it.
 [[nodiscard]] bool fits(conv2d_problem const& p)
 {
-  return p.input.height + p.pad.top + p.pad.bottom >= p.filter.height &&
-         p.input.width + p.pad.left + p.pad.right >= p.filter.width;
+  return dwconv::padded_input(p).height >= dwconv::filter_span(p).height &&
+         dwconv::padded_input(p).width >= dwconv::filter_span(p).width;
 }
 
 }  // namespace
@@ -82,6 +82,59 @@ TEST_CASE("toeplitz: filters of every size to 7x7, strides 1 to 3, every padding
         CHECK(toeplitz_agrees(next, p, {next % 8, next % 3, next / 2 % 8},
                               next % 3 == 0 ? small_tiles : toeplitz_door<>{}));
       }
+    }
+  }
+}
+
+TEST_CASE("toeplitz: dilated filters, along rows and down planes, wherever rows begin",
+          "[toeplitz]")
+{
+  dice random{11};
+  std::size_t next = 0;
+  for (std::int64_t const kh : {1, 3, 5, 7}) {
+    for (std::int64_t const down : {1, 2, 3, 4, 7, 12}) {
+      for (std::int64_t const across : {1, 2, 3, 5, 12}) {
+        // Spans of up to three matrix products, of higher filters fewer.
+        std::int64_t const longest = kh == 3 ? 40 : kh == 7 ? 9 : 24;
+        std::int64_t const kw      = random.between(1, std::min<std::int64_t>(5, longest / across));
+        conv2d_problem p{.batch      = random.between(1, 3),
+                         .channels   = random.between(1, 3),
+                         .multiplier = random.between(1, 2),
+                         .input      = {random.between(1, 50), random.between(1, 45)},
+                         .filter     = {kh, kw},
+                         .dilation   = {down, across}};
+        auto const span = dwconv::filter_span(p);
+        p.pad           = {.top    = random.between(0, span.height - 1),
+                           .bottom = random.between(0, span.height - 1),
+                           .left   = random.between(0, span.width - 1),
+                           .right  = random.between(0, span.width - 1)};
+        while (!fits(p)) { ++p.input.height, ++p.input.width; }
+        if (!dwconv::toeplitz_takes_dilated(p)) { continue; }
+        CHECK(toeplitz_agrees(next, p, {next % 8, next % 3, next / 2 % 8},
+                              next % 3 == 0 ? small_tiles : toeplitz_door<>{}));
+        ++next;
+      }
+    }
+  }
+  CHECK(next > 90);
+}
+
+TEST_CASE("toeplitz: planes of every size under dilated filters", "[toeplitz]")
+{
+  std::size_t next = 0;
+  for (std::int64_t size = 1; size <= 40; size += 1 + size / 8) {
+    for (std::int64_t const dilation : {2, 5, 12}) {
+      conv2d_problem const p{
+        .batch    = 1 + static_cast<std::int64_t>(next % 5),
+        .channels = 1 + static_cast<std::int64_t>(next / 3 % 4),
+        .input    = {size, 1 + (size * 7 + static_cast<std::int64_t>(next)) % 40},
+        .filter   = {3, 3},
+        .dilation = {dilation, dilation},
+        .pad      = {dilation, dilation, dilation, dilation}};
+      for (auto const& door : {toeplitz_door<>{}, small_tiles, toeplitz_door<>{.device = no_device}}) {
+        CHECK(toeplitz_agrees(next, p, next % 8, door));
+      }
+      ++next;
     }
   }
 }

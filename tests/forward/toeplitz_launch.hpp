@@ -66,13 +66,18 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t held() const
   {
     constexpr bool high = every_kernel && Begin == begin::even;
+    int const chunks    = dwconv::toeplitz_chunks(problem_, Begin);
     switch (problem_.filter.height) {
       case 1:
-        return dwconv::toeplitz_chunks(problem_, Begin) == 1
-                 ? launch<1, 1, 1, Begin>()
-                 : launch<1, 1, 2, Begin, every_kernel>();
-      case 3: return launch<3, 1, 1, Begin>();
-      case 5: return launch<5, 1, 1, Begin, every_kernel>();
+        return chunks == 1 ? launch<1, 1, 1, Begin>()
+                           : launch<1, 1, 2, Begin, every_kernel>();
+      case 3:
+        return chunks == 1   ? launch<3, 1, 1, Begin>()
+               : chunks == 2 ? launch<3, 1, 2, Begin, every_kernel>()
+                             : launch<3, 1, 3, Begin, every_kernel>();
+      case 5:
+        return chunks == 1 ? launch<5, 1, 1, Begin, every_kernel>()
+                           : launch<5, 1, 2, Begin, every_kernel>();
       case 7: return launch<7, 1, 1, Begin>();
       case 9: return launch<9, 1, 1, Begin, high>();
       case 11: return launch<11, 1, 2, Begin, high>();

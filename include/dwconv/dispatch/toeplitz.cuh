@@ -77,8 +77,10 @@ class toeplitz_launch {
       case 1:
         return toeplitz_chunks(plan_.problem, Begin) == 1 ? launch_kernel<1, 1, 1, Begin>()
                                                           : launch_kernel<1, 1, 2, Begin>();
-      case 3: return launch_kernel<3, 1, 1, Begin>();
-      case 5: return launch_kernel<5, 1, 1, Begin>();
+      case 3: return held_three<Begin>();
+      case 5:
+        return toeplitz_chunks(plan_.problem, Begin) == 1 ? launch_kernel<5, 1, 1, Begin>()
+                                                          : launch_kernel<5, 1, 2, Begin>();
       case 7: return launch_kernel<7, 1, 1, Begin>();
     }
     if constexpr (Begin == toeplitz_rows_begin::even) {
@@ -87,6 +89,17 @@ class toeplitz_launch {
         case 11: return launch_kernel<11, 1, 2, Begin>();
         case 13: return launch_kernel<13, 1, 2, Begin>();
       }
+    }
+    return cudaErrorInvalidValue;
+  }
+
+  template <toeplitz_rows_begin Begin>
+  [[nodiscard]] cudaError_t held_three() const
+  {
+    switch (toeplitz_chunks(plan_.problem, Begin)) {
+      case 1: return launch_kernel<3, 1, 1, Begin>();
+      case 2: return launch_kernel<3, 1, 2, Begin>();
+      case 3: return launch_kernel<3, 1, 3, Begin>();
     }
     return cudaErrorInvalidValue;
   }

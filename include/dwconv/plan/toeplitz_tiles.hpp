@@ -51,9 +51,9 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
                                                   toeplitz_tile const& tile) noexcept
 {
   std::int64_t const rows =
-    std::min(p.input.height, (tile.rows - 1) * p.stride.height + p.filter.height);
+    std::min(p.input.height, (tile.rows - 1) * p.stride.height + filter_span(p).height);
   std::int64_t const columns =
-    std::min(p.input.width, (tile.columns - 1) * p.stride.width + p.filter.width);
+    std::min(p.input.width, (tile.columns - 1) * p.stride.width + filter_span(p).width);
   return tile.images * tile.channels * rows * columns * toeplitz_element_bytes;
 }
 
@@ -62,33 +62,37 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
                                       device_facts const& device) noexcept
 {
   if (!toeplitz_holds_filter(p, toeplitz_begin(p))) { return toeplitz_sums; }
+  auto const phases = toeplitz_phases::of(p);
   std::int64_t most = p.stride.height > 1 ? aim.walk / 2 : aim.walk;
   // Few planes: shorter, until every multiprocessor has some warps.
   constexpr std::int64_t fewest_items = 8;
   auto const items_of                 = [&](std::int64_t walk) {
     constexpr std::int64_t many = 1 << 24;
-    std::int64_t const slots =
-      parts(output_extent(p).height, walk) * parts(output_extent(p).width, toeplitz_block);
+    std::int64_t const slots = phases.walks(output_extent(p).height, static_cast<int>(walk)) *
+                               parts(output_extent(p).width, toeplitz_block);
     return std::min(p.batch * p.output_channels(), many) * std::min(slots, many) / toeplitz_slots;
   };
   while (most > 7 && items_of(most) < fewest_items * device.multiprocessors) { most /= 2; }
-  std::int64_t const rows = output_extent(p).height;
+  std::int64_t const rows = phases.rows_of(output_extent(p).height);
   std::int64_t const walk = even_part(rows, most);
-  bool const in_turn      = p.input.width % 2 != 0 && p.stride.height % 2 != 0;
+  bool const in_turn = p.input.width % 2 != 0 && p.stride.height % 2 != 0 && phases.step % 2 != 0;
   return static_cast<int>(in_turn && walk < rows ? geometry::round_up(walk, 2) : walk);
 }
 
-/// Slots of a tile's output channel.
-[[nodiscard]] constexpr std::int64_t slots(toeplitz_tile const& tile, int walk) noexcept
+/// Slots of a tile's output channel: of one of the classes of its phases.
+[[nodiscard]] constexpr std::int64_t slots(conv2d_problem const& p, toeplitz_tile const& tile,
+                                           int walk) noexcept
 {
-  return tile.images * parts(tile.rows, walk) * parts(tile.columns, toeplitz_block);
+  return tile.images * toeplitz_phases::of(p).walks(tile.rows, walk) *
+         parts(tile.columns, toeplitz_block);
 }
 
 /// Matrix products of a tile, each the work of one warp.
 [[nodiscard]] constexpr std::int64_t items(conv2d_problem const& p, toeplitz_tile const& tile,
                                            int walk) noexcept
 {
-  return parts(slots(tile, walk), toeplitz_slots) * tile.channels * p.multiplier;
+  return parts(slots(p, tile, walk), toeplitz_slots) * toeplitz_phases::of(p).classes *
+         tile.channels * p.multiplier;
 }
 
 [[nodiscard]] constexpr std::int64_t count(conv2d_problem const& p,
@@ -151,6 +155,32 @@ constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile
   tile.rows = static_cast<int>(std::min<std::int64_t>(even_part(runs, wanted) * walk, out.height));
 }
 
+/// A part of a plane, of a filter that is dilated down it: windows of columns, then shorter walks,
+/// until what is staged has room.
+constexpr void cut_phases(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile,
+                          int& walk) noexcept
+{
+  extent2 const out            = output_extent(p);
+  constexpr int fewest_columns = toeplitz_block * toeplitz_slots;
+  auto const phases            = toeplitz_phases::of(p);
+  tile.columns                 = static_cast<int>(out.width);
+  auto const rows_of           = [&] {
+    return static_cast<int>(std::min<std::int64_t>(std::int64_t{walk} * phases.step, out.height));
+  };
+  tile.rows = rows_of();
+  while (staged_bytes(p, tile) > 3 * aim.staged_bytes) {
+    if (tile.columns >= 2 * fewest_columns) {
+      tile.columns =
+        static_cast<int>(geometry::round_up(even_part(out.width, tile.columns / 2), toeplitz_block));
+    } else if (walk > 4) {
+      walk      = geometry::round_up((walk + 1) / 2, 2);
+      tile.rows = rows_of();
+    } else {
+      break;
+    }
+  }
+}
+
 /// Whole planes: images until a matrix product's slots are filled, then channels.
 constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile,
                              int walk) noexcept
@@ -161,7 +191,7 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   // Held filters: as many images as fill the last matrix product. Large filters: as fill each with
   // slots of the same rows, so that rows in the padding are skipped.
   std::int64_t const own = toeplitz_holds_filter(p, toeplitz_begin(p))
-                             ? slots(tile, walk)
+                             ? slots(p, tile, walk)
                              : parts(out.width, toeplitz_block);
   std::int64_t best      = 1;
   auto const idle        = [&](std::int64_t images) {
@@ -294,6 +324,9 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   if (whole) {
     policy.walk = walk_down(p, aim, device);
     gather_planes(p, aim, tile, policy.walk);
+  } else if (toeplitz_phases::of(p).step > 1) {
+    policy.walk = walk_down(p, aim, device);
+    cut_phases(p, aim, tile, policy.walk);
   } else {
     policy.walk = walk_of_part(p, aim, device);
     cut_plane(p, aim, tile, policy.walk);
@@ -323,7 +356,6 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   constexpr std::int64_t most_extent = 1 << 24;
   constexpr std::int64_t most_pad    = 1024;
   if (p.data_layout != layout::nchw) { return "its tiles are staged in nchw only"; }
-  if (p.dilation != extent2{1, 1}) { return "its filter has no holes: the filter is dilated"; }
   if (element != dtype::float16 && element != dtype::bfloat16) {
     return "tensor cores multiply half types only";
   }
@@ -338,9 +370,12 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   if (std::max(p.pad.left, p.pad.right) > most_pad) {
     return "the padding is wider than what it stages around a row";
   }
-  if (std::max(p.filter.width, (toeplitz_block - 1) * p.stride.width + p.filter.width + 1) >
+  if (std::max(filter_span(p).width, (toeplitz_block - 1) * p.stride.width + filter_span(p).width + 1) >
       toeplitz_depth * toeplitz_most_chunks) {
     return "the filter is wider than the matrix products compiled";
+  }
+  if (toeplitz_dilated(p) && !toeplitz_takes_dilated(p)) {
+    return "the filter is dilated, and not one of those held in registers";
   }
   if (p.filter.height * p.multiplier > 4096 || p.stride.height > 4096) {
     return "a tile does not fit in shared memory";

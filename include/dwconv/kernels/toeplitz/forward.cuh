@@ -24,6 +24,7 @@ template <half_element T, int FilterHeight, int Stride, int Chunks, toeplitz_row
           mover Mover = mover::newest>
 struct toeplitz_config {
   using element_type         = T;
+  static constexpr int filter_height = FilterHeight;
   static constexpr bool even = Begin == toeplitz_rows_begin::even;
   /// Whether walks may go along a plane's only row.
   static constexpr bool one_row = FilterHeight == 1;
@@ -67,7 +68,7 @@ struct toeplitz_item {
 /// Where an item's windows would begin at odd addresses. The same for all its slots: they are an
 /// even number of elements apart, for walks have an even number of rows where rows have odd
 /// lengths, and so have images in memory where several share a tile.
-template <bool Along, typename T>
+template <bool Along, bool Dilates, typename T>
 [[nodiscard]] __device__ toeplitz_early toeplitz_early_of(toeplitz_tile_view<T> const& view,
                                                           toeplitz_item const& item)
 {
@@ -75,11 +76,13 @@ template <bool Along, typename T>
   auto const& tile   = view.tile;
   auto const address = reinterpret_cast<std::uintptr_t>(view.staged);
   auto const begin   = static_cast<int>(address / sizeof(T) % 2);
-  int const row      = tile.row * f.stride_height - f.pad_top - tile.input_row;
+  int const phase    = Dilates && toeplitz_slot::of_second_class(view.p.grid, item.slot) ? 1 : 0;
+  int const row      = tile.row * f.stride_height - f.pad_top - tile.input_row + phase;
   int const column   = tile.column * f.stride_width - f.pad_left - view.p.lead - tile.input_column;
   int const pitch    = Along ? toeplitz_stretch : view.p.layout.row_pitch;
   int const first    = begin + item.input * view.p.layout.plane_pitch + row * pitch + column;
-  return {{first & 1, (first + pitch) & 1}};
+  int const step     = Dilates && !Along ? view.p.grid.step.divisor() : 1;
+  return {{first & 1, (first + pitch * step) & 1}};
 }
 
 /// The filter of an item: in registers, or where its rows were extended.
@@ -95,10 +98,11 @@ __device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
   } else {
     std::int64_t const channel =
       static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
-    filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
-                f.stride_width, view.p.lead,
-                Config::one_row && view.p.along ? toeplitz_early_of<true>(view, item)
-                                                : toeplitz_early_of<false>(view, item),
+    filter.take(view.p.filter + channel * (Config::filter_height * view.p.taps), view.p.taps,
+                view.p.apart, f.stride_width, view.p.lead,
+                Config::one_row && view.p.along
+                  ? toeplitz_early_of<true, Config::engine::dilates>(view, item)
+                  : toeplitz_early_of<false, Config::engine::dilates>(view, item),
                 view.p.turned);
   }
 }
@@ -117,7 +121,7 @@ __device__ void toeplitz_clear_beside(toeplitz_tile_view<T> const& view, int cou
 
 /// The rows of x that an item's slots have staged. Slots are numbered down the plane, so the first
 /// and the last are the highest and the lowest.
-template <typename T>
+template <bool Dilates, typename T>
 [[nodiscard]] __device__ toeplitz_span toeplitz_span_of(toeplitz_tile_view<T> const& view,
                                                         int first_slot)
 {
@@ -128,6 +132,7 @@ template <typename T>
     int const run = n.images.quotient(n.blocks.quotient(slot));
     return (tile.row + run * p.walk) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
   };
+  if (Dilates && n.step.divisor() > 1) { return {0, p.walk - 1 + p.frame.filter_height}; }
   int const rows_met = (p.walk - 1) * p.frame.stride_height + p.frame.filter_height;
   return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
 }
@@ -146,14 +151,15 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
   auto const& [p, tile, staged, kept, filters] = view;
   auto const& g                                = p.layout;
   auto const& f                                = p.frame;
-  toeplitz_early const early                   = toeplitz_early_of<Along>(view, item);
+  toeplitz_early const early                   = toeplitz_early_of<Along, Config::engine::dilates>(view, item);
   typename Config::engine::windows windows;
-  int const kept_pitch = Along ? toeplitz_stretch : g.kept_row;
+  int const step = Config::engine::dilates ? p.grid.step.divisor() : 1;
   toeplitz_retire<T, Epilogue, Config::even, Along> retire{
-    {}, -Config::engine::early_rows, kept_pitch, f.output_width, epilogue};
+    {},   -Config::engine::early_rows, Along ? toeplitz_stretch : g.kept_row * step,
+    step, f.output_width * step,       epilogue};
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
-    auto const slot = toeplitz_slot::of<Along>(p, tile, item.slot + lane_index() / 4 + 8 * s);
+    auto const slot = toeplitz_slot::of<Along, Config::engine::dilates>(p, tile, item.slot + lane_index() / 4 + 8 * s);
     T const* const plane_of_x = staged + (slot.image * g.image_pitch + item.input * g.plane_pitch);
     windows.template place<Along>(s, plane_of_x, p, tile, slot, early);
     int const across  = slot.column + 2 * (lane_index() % 4);
@@ -162,10 +168,11 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
                          tile.row + slot.row, tile.column + across, 0};
     std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
     at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
+    int const before         = retire.row * step;
     T* const to              = kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
-                          (slot.row + retire.row) * g.kept_row + across);
-    at.row += retire.row;
-    at.offset += static_cast<std::int64_t>(retire.row) * f.output_width;
+                          (slot.row + before) * g.kept_row + across);
+    at.row += before;
+    at.offset += static_cast<std::int64_t>(before) * f.output_width;
     auto const rows_of = [&](int left) {
       int const rows =
         Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
@@ -173,10 +180,12 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_ite
     };
     retire.slot[s] = {at, shared_cursor<T>{to}, {rows_of(columns), rows_of(columns - 1)}};
   }
-  toeplitz_span const span = toeplitz_span_of(view, item.slot);
+  toeplitz_span const span = toeplitz_span_of<Config::engine::dilates>(view, item.slot);
   landed();
   Config::engine::walk(windows, filter, f.filter_height, f.stride_height,
-                       Along ? p.walk : min(p.walk, tile.rows), span, retire);
+                       Along ? p.walk
+                             : min(p.walk, step == 1 ? tile.rows : p.grid.step.quotient_up(tile.rows)),
+                       span, retire);
 }
 
 /// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.

@@ -23,8 +23,11 @@ struct toeplitz_grid {
   divisor images;    ///< Images of a tile.
   divisor matrices;  ///< Matrix products (of 16 slots) that cover an output channel of a tile.
   divisor multiplier;
-  int slots;  ///< Of an output channel of a tile.
-  int items;  ///< Matrix products of a tile: what one warp computes at a time.
+  divisor step;    ///< Output rows from one of a walk to the next.
+  divisor phases;  ///< Phases of a class.
+  int classes;     ///< Of phases, each with matrix products of its own.
+  int slots;       ///< Of a class of an output channel of a tile.
+  int items;       ///< Matrix products of a tile: what one warp computes at a time.
 
   toeplitz_grid() = default;
   constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile, int walk,
@@ -38,9 +41,14 @@ struct toeplitz_grid {
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
-    slots = blocks.divisor() * images.divisor() *
-            (along ? parts(tile.columns, walk * toeplitz_stretch) : parts(tile.rows, walk));
-    matrices = divisor{parts(slots, toeplitz_slots)};
+    auto const down = toeplitz_phases::of(p);
+    step            = divisor{down.step};
+    phases          = divisor{down.of_class()};
+    classes         = down.classes;
+    slots           = blocks.divisor() * images.divisor() *
+            (along ? parts(tile.columns, walk * toeplitz_stretch)
+                   : static_cast<std::int32_t>(down.walks(tile.rows, walk)));
+    matrices = divisor{parts(slots, toeplitz_slots) * classes};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
   }
 
@@ -192,6 +200,8 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   toeplitz_rows_begin begin;
+  int taps;  ///< Of a filter row,
+  toeplitz_grid::divisor apart;  ///< and columns from one of them to the next.
   int walk;    ///< Output rows of a slot, or steps where walks go along a plane's only row.
   int lead;    ///< Columns by which windows begin before the first tap.
   bool along;  ///< Walks go along a plane's only row.
@@ -206,6 +216,8 @@ struct toeplitz_params {
       grid{p, policy.tile, policy.walk, policy.along},
       frame{p},
       begin{begin_of(p, tensors)},
+      taps{static_cast<int>(p.filter.width)},
+      apart{static_cast<std::int32_t>(p.dilation.width)},
       walk{policy.walk},
       lead{toeplitz_lead(p, begin)},
       along{policy.along},

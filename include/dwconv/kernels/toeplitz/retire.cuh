@@ -27,9 +27,10 @@ struct toeplitz_retire {
   };
 
   half slot[2];
-  int row;  ///< The next one of every slot; not one of them where negative.
-  int kept_pitch;
-  int output_width;
+  int row;         ///< The next one of every slot; not one of them where negative.
+  int kept_pitch;  ///< From one row of a slot to its next.
+  int row_step;
+  int offset_step;
   Epilogue const& epilogue;
 
   /// Takes rows in their order.
@@ -56,9 +57,9 @@ struct toeplitz_retire {
         }
       }
       h.kept.advance(kept_pitch);
-      h.at.row += Along ? 0 : 1;
+      h.at.row += Along ? 0 : row_step;
       h.at.column += Along ? toeplitz_stretch : 0;
-      h.at.offset += Along ? toeplitz_stretch : output_width;
+      h.at.offset += Along ? toeplitz_stretch : offset_step;
     }
     ++row;
   }

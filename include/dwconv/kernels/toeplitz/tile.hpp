@@ -61,9 +61,13 @@ enum class toeplitz_rows_begin : std::uint8_t {
                                                    toeplitz_rows_begin begin) noexcept
 {
   int const before          = begin == toeplitz_rows_begin::even ? toeplitz_lead(p, begin) : 1;
-  std::int64_t const window = (toeplitz_block - 1) * p.stride.width + p.filter.width + before;
+  std::int64_t const window =
+    (toeplitz_block - 1) * p.stride.width + filter_span(p).width + before;
   return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
 }
+
+/// Most rows of a filter with zeros between its taps: it is held in registers wherever rows begin.
+inline constexpr int toeplitz_most_dilated_height = 7;
 
 /// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
 /// stride; its width is known at run time. Other filters are read row by row from shared memory.
@@ -78,11 +82,26 @@ enum class toeplitz_rows_begin : std::uint8_t {
   if (height > 9 && height >= p.input.height) { return false; }
   if (p.stride.height == 1) {
     if (height >= 3 && height <= 7 && chunks == 1) { return true; }
+    if ((height == 3 && chunks <= 3) || (height == 5 && chunks == 2)) { return true; }
     // Where rows begin anywhere, there are two of each matrix: too many registers for higher ones.
     if (begin == toeplitz_rows_begin::any) { return false; }
     return (height == 9 && chunks == 1) || (height >= 11 && height <= 13 && chunks == 2);
   }
   return p.stride.height == 2 && height >= 3 && height <= 7 && chunks == 2;
+}
+
+/// Whether there are zeros between a filter's taps.
+[[nodiscard]] constexpr bool toeplitz_dilated(conv2d_problem const& p) noexcept
+{
+  return filter_span(p) != p.filter;
+}
+
+/// Whether a dilated filter is held in registers, wherever rows begin.
+[[nodiscard]] constexpr bool toeplitz_takes_dilated(conv2d_problem const& p) noexcept
+{
+  return p.stride == extent2{1, 1} && p.filter.height <= toeplitz_most_dilated_height &&
+         toeplitz_holds_filter(p, toeplitz_rows_begin::even) &&
+         toeplitz_holds_filter(p, toeplitz_rows_begin::any);
 }
 
 /// Matrix products along a row of the filter, as many as a kernel is compiled for. Large filters do
@@ -106,6 +125,36 @@ inline constexpr int toeplitz_sums = 7;
 /// Columns from one step to the next of a walk along a row: the 16 slots of a matrix product lie
 /// beside each other.
 inline constexpr int toeplitz_stretch = toeplitz_block * toeplitz_slots;
+
+/// How the output rows of a tile are dealt out to walks: one takes every `step`-th row, and its rows
+/// of sums meet the same rows of x. Where a filter is dilated down the plane, the rows in between
+/// belong to walks of other phases.
+struct toeplitz_phases {
+  int step;     ///< From one row of a walk to the next, and as many phases.
+  int classes;  ///< 2 where phases begin at even and odd addresses in turn: slots of one matrix
+                ///< product have to begin alike, so every second phase has its own products.
+
+  [[nodiscard]] static constexpr toeplitz_phases of(conv2d_problem const& p) noexcept
+  {
+    int const step = p.filter.height > 1 ? static_cast<int>(p.dilation.height) : 1;
+    return {step, step > 1 && p.input.width % 2 != 0 ? 2 : 1};
+  }
+
+  /// Phases of the first class, which may have one more than the second.
+  [[nodiscard]] constexpr int of_class() const noexcept { return (step + classes - 1) / classes; }
+
+  /// Rows of the first phase among `rows`.
+  [[nodiscard]] constexpr std::int64_t rows_of(std::int64_t rows) const noexcept
+  {
+    return geometry::divide_up(rows, step);
+  }
+
+  /// Walks of a class down `rows` rows.
+  [[nodiscard]] constexpr std::int64_t walks(std::int64_t rows, int walk) const noexcept
+  {
+    return geometry::divide_up(rows_of(rows), walk) * of_class();
+  }
+};
 
 /// Whether walks go along a plane's only row.
 [[nodiscard]] constexpr bool toeplitz_one_row(conv2d_problem const& p) noexcept
@@ -182,8 +231,8 @@ struct toeplitz_layout {
     g.whole_rows   = tile.columns >= out.width;
     g.whole_planes = g.whole_rows && tile.rows >= out.height;
 
-    std::int64_t const rows_met = (tile.rows - 1) * p.stride.height + p.filter.height;
-    std::int64_t const cols_met = (tile.columns - 1) * p.stride.width + p.filter.width;
+    std::int64_t const rows_met = (tile.rows - 1) * p.stride.height + filter_span(p).height;
+    std::int64_t const cols_met = (tile.columns - 1) * p.stride.width + filter_span(p).width;
     std::int64_t const rows     = std::min(rows_met, p.input.height);
     std::int64_t const columns  = std::min(cols_met, p.input.width);
     std::int64_t const plane    = p.input.height * p.input.width;
