@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The toeplitz family against the reference: where blocks of columns, slots, strips, windows of
 // columns and groups of planes end; every alignment; filters of each of its engines.
+#include <algorithm>
 #include <array>
 
 #include "forward/toeplitz_case.hpp"
@@ -96,7 +97,7 @@ TEST_CASE("toeplitz: dilated filters, along rows and down planes, wherever rows 
       for (std::int64_t const across : {1, 2, 3, 5, 12}) {
         // Spans of up to three matrix products, of higher filters fewer.
         std::int64_t const longest = kh == 3 ? 40 : kh == 7 ? 9 : 24;
-        std::int64_t const kw      = random.between(1, std::min<std::int64_t>(5, longest / across));
+        std::int64_t const kw      = random.between(1, std::clamp<std::int64_t>(longest / across, 1, 5));
         conv2d_problem p{.batch      = random.between(1, 3),
                          .channels   = random.between(1, 3),
                          .multiplier = random.between(1, 2),

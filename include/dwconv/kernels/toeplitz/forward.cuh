@@ -85,26 +85,16 @@ template <bool Along, bool Dilates, typename T>
   return {{first & 1, (first + pitch * step) & 1}};
 }
 
-/// The filter of an item: in registers, or where its rows were extended.
+/// Begins to read the filter of an item into registers.
 template <typename Config, typename T>
-__device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
-                                     toeplitz_tile_view<T> const& view, toeplitz_item const& item)
+__device__ void toeplitz_fetch_filter(typename Config::engine::filter::raw& taps,
+                                      toeplitz_tile_view<T> const& view, toeplitz_item const& item)
 {
-  auto const& f = view.p.frame;
-  if constexpr (Config::engine::extends_filter) {
-    auto const& rows = view.p.layout.filter;
-    filter.take(view.filters + item.channel * f.filter_height * 4 * rows.pitch, rows,
-                f.stride_width, view.p.lead);
-  } else {
-    std::int64_t const channel =
-      static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
-    filter.take(view.p.filter + channel * (Config::filter_height * view.p.taps), view.p.taps,
-                view.p.apart, f.stride_width, view.p.lead,
-                Config::one_row && view.p.along
-                  ? toeplitz_early_of<true, Config::engine::dilates>(view, item)
-                  : toeplitz_early_of<false, Config::engine::dilates>(view, item),
-                view.p.turned);
-  }
+  auto const& p = view.p;
+  std::int64_t const channel =
+    static_cast<std::int64_t>(view.tile.channel) * p.frame.multiplier + item.channel;
+  Config::engine::filter::fetch(taps, p.filter + channel * (Config::filter_height * p.taps), p.taps,
+                                p.apart, p.frame.stride_width, p.lead, p.turned);
 }
 
 /// Writes zeros beside a plane's only row. What copies brought along lies there.
@@ -137,55 +127,90 @@ template <bool Dilates, typename T>
   return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
 }
 
+/// Computes what a warp has of a tile.
+///
 /// @tparam Along   Walks go along a plane's only row.
 /// @param view     The tile.
-/// @param item     What of it this warp computes.
-/// @param filter   Of its output channel.
 /// @param epilogue Called once per output.
-/// @param landed   Waits for the tile; called when all else is prepared.
-template <typename Config, bool Along, typename T, typename Epilogue, typename Landed>
-__device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_item const& item,
-                                 typename Config::engine::filter const& filter,
-                                 Epilogue const& epilogue, Landed const& landed)
+/// @param load     Brings the tile; started.
+template <typename Config, bool Along, typename T, typename Epilogue, typename Load>
+__device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue const& epilogue,
+                                 Load& load)
 {
+  using engine                                 = typename Config::engine;
   auto const& [p, tile, staged, kept, filters] = view;
   auto const& g                                = p.layout;
   auto const& f                                = p.frame;
-  toeplitz_early const early                   = toeplitz_early_of<Along, Config::engine::dilates>(view, item);
-  typename Config::engine::windows windows;
-  int const step = Config::engine::dilates ? p.grid.step.divisor() : 1;
-  toeplitz_retire<T, Epilogue, Config::even, Along> retire{
-    {},   -Config::engine::early_rows, Along ? toeplitz_stretch : g.kept_row * step,
-    step, f.output_width * step,       epilogue};
+  int const step                               = engine::dilates ? p.grid.step.divisor() : 1;
+  int const warps                              = static_cast<int>(blockDim.x) / warp_lanes;
+#pragma unroll 1
+  for (int index = warp_index();; index += warps) {
+    bool const first = index < warps;
+    auto item        = toeplitz_item::of(p.grid, index);
+    bool const any   = index < p.grid.items && item.input < tile.channels;
+    if (!any) {
+      if (!first) { break; }
+      item = {};  // Prepares something, for it has to meet the others.
+    }
+    toeplitz_early const early = toeplitz_early_of<Along, engine::dilates>(view, item);
+    typename engine::filter filter;
+    [[maybe_unused]] typename engine::filter::raw taps;
+    if constexpr (engine::extends_filter) {
+      auto const& rows = g.filter;
+      filter.take(filters + item.channel * f.filter_height * 4 * rows.pitch, rows, f.stride_width,
+                  p.lead);
+    } else {
+      toeplitz_fetch_filter<Config>(taps, view, item);
+      if constexpr (!engine::filter::overlaps) { filter.take(taps, early); }
+    }
+
+    typename engine::windows windows;
+    toeplitz_retire<T, Epilogue, Config::even, Along> retire{
+      {},   -engine::early_rows,   Along ? toeplitz_stretch : g.kept_row * step,
+      step, f.output_width * step, epilogue};
 #pragma unroll
-  for (int s = 0; s < 2; ++s) {
-    auto const slot = toeplitz_slot::of<Along, Config::engine::dilates>(p, tile, item.slot + lane_index() / 4 + 8 * s);
-    T const* const plane_of_x = staged + (slot.image * g.image_pitch + item.input * g.plane_pitch);
-    windows.template place<Along>(s, plane_of_x, p, tile, slot, early);
-    int const across  = slot.column + 2 * (lane_index() % 4);
-    int const columns = tile.columns - across;
-    output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
-                         tile.row + slot.row, tile.column + across, 0};
-    std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
-    at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
-    int const before         = retire.row * step;
-    T* const to              = kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
-                          (slot.row + before) * g.kept_row + across);
-    at.row += before;
-    at.offset += static_cast<std::int64_t>(before) * f.output_width;
-    auto const rows_of = [&](int left) {
-      int const rows =
-        Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
-      return static_cast<unsigned>(left > 0 ? rows : 0);
-    };
-    retire.slot[s] = {at, shared_cursor<T>{to}, {rows_of(columns), rows_of(columns - 1)}};
+    for (int s = 0; s < 2; ++s) {
+      auto const slot =
+        toeplitz_slot::of<Along, engine::dilates>(p, tile, item.slot + lane_index() / 4 + 8 * s);
+      T const* const plane_of_x =
+        staged + (slot.image * g.image_pitch + item.input * g.plane_pitch);
+      windows.template place<Along>(s, plane_of_x, p, tile, slot, early);
+      int const across  = slot.column + 2 * (lane_index() % 4);
+      int const columns = tile.columns - across;
+      output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
+                           tile.row + slot.row, tile.column + across, 0};
+      std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
+      at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
+      int const before         = retire.row * step;
+      T* const to              = kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
+                            (slot.row + before) * g.kept_row + across);
+      at.row += before;
+      at.offset += static_cast<std::int64_t>(before) * f.output_width;
+      auto const rows_of = [&](int left) {
+        int const rows =
+          Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
+        return static_cast<unsigned>(left > 0 ? rows : 0);
+      };
+      retire.slot[s] = {at, shared_cursor<T>{to}, {rows_of(columns), rows_of(columns - 1)}};
+    }
+    toeplitz_span const span = toeplitz_span_of<engine::dilates>(view, item.slot);
+    if constexpr (!engine::extends_filter) {
+      if constexpr (engine::filter::overlaps) { filter.take(taps, early); }
+    }
+    if (first) {
+      load.settle();
+      block_sync();
+    }
+    load.wait();
+    if (Along && first) {
+      toeplitz_clear_beside(view, g.slack - toeplitz_layout::piece);
+      block_sync();
+    }
+    if (!any) { break; }
+    int const rows = step == 1 ? tile.rows : p.grid.step.quotient_up(tile.rows);
+    engine::walk(windows, filter, f.filter_height, f.stride_height,
+                 Along ? p.walk : min(p.walk, rows), span, retire);
   }
-  toeplitz_span const span = toeplitz_span_of<Config::engine::dilates>(view, item.slot);
-  landed();
-  Config::engine::walk(windows, filter, f.filter_height, f.stride_height,
-                       Along ? p.walk
-                             : min(p.walk, step == 1 ? tile.rows : p.grid.step.quotient_up(tile.rows)),
-                       span, retire);
 }
 
 /// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.
@@ -224,10 +249,6 @@ __global__ void __launch_bounds__(toeplitz_threads,
   load.start(toeplitz_input_runs(p.layout, p.grid, f, tile), x,
              input_area + (p.layout.slack + past_boundary(x)));
   // Filters are on their way while the tile lands.
-  int const warps    = static_cast<int>(blockDim.x) / warp_lanes;
-  int index          = warp_index();
-  toeplitz_item item = toeplitz_item::of(p.grid, index);
-  typename engine::filter filter;
   if constexpr (engine::extends_filter) {
     // As they are, first, behind their place.
     T* const raw          = filters + p.layout.filter_size;
@@ -239,29 +260,10 @@ __global__ void __launch_bounds__(toeplitz_threads,
     block_sync();
     extend_filter_rows(filters, raw, channels * f.filter_height, f.filter_width, p.layout.filter);
   }
-  if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
-  load.settle();
-  block_sync();
-  if constexpr (Config::one_row) {
-    if (p.along) {
-      load.wait();
-      toeplitz_clear_beside(view, p.layout.slack - toeplitz_layout::piece);
-      block_sync();
-    }
-  }
-  auto const landed = [&] { load.wait(); };
-  while (index < p.grid.items && item.input < tile.channels) {
-    if (Config::one_row && p.along) {
-      toeplitz_compute<Config, Config::one_row>(view, item, filter, epilogue, landed);
-    } else {
-      toeplitz_compute<Config, false>(view, item, filter, epilogue, landed);
-    }
-    index += warps;
-    auto const next = toeplitz_item::of(p.grid, index);
-    if (index < p.grid.items && next.input < tile.channels && next.channel != item.channel) {
-      toeplitz_take_filter<Config>(filter, view, next);
-    }
-    item = next;
+  if (Config::one_row && p.along) {
+    toeplitz_compute<Config, Config::one_row>(view, epilogue, load);
+  } else {
+    toeplitz_compute<Config, false>(view, epilogue, load);
   }
   if constexpr (how == mover::bulk) { fence_before_bulk(); }
   block_sync();
