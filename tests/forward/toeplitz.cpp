@@ -207,10 +207,31 @@ TEST_CASE("toeplitz: walks go along planes of one row", "[toeplitz]")
                              .multiplier = 1 + static_cast<std::int64_t>(next % 2),
                              .input      = {1, width},
                              .filter     = {1, taps},
+                             .dilation   = {1 + static_cast<std::int64_t>(next % 4), 1},
                              .pad        = {0, 0, next % 3 == 0 ? taps - 1 : taps / 2, taps / 2}};
       CHECK(dwconv::choose_toeplitz_policy(p, dwconv::h200_facts).along);
       CHECK(toeplitz_agrees(next, p, {next % 8, 1, next % 5}));
       ++next;
+    }
+  }
+}
+
+TEST_CASE("toeplitz: walks go along planes of one row with strides and wide filters",
+          "[toeplitz]")
+{
+  std::size_t next = 0;
+  for (std::int64_t const stride : {1, 2, 3, 4, 6}) {
+    for (std::int64_t const taps : {1, 5, 25, 31}) {
+      for (std::int64_t const width : {1700, 2051}) {
+        conv2d_problem const p{.batch    = 1,
+                               .channels = 2,
+                               .input    = {1, width},
+                               .filter   = {1, taps},
+                               .stride   = {1, stride},
+                               .pad      = {0, 0, next % 3 == 0 ? taps - 1 : taps / 2, taps / 2}};
+        CHECK(toeplitz_agrees(next, p, {next % 8, 1, next % 5}));
+        ++next;
+      }
     }
   }
 }

@@ -37,7 +37,11 @@ class toeplitz_launch {
         default: return launch_stacks<6>();
       }
     }
-    return params_.begin == begin::even ? by_engine<begin::even>() : by_engine<begin::any>();
+    switch (params_.begin) {
+      case begin::even: return by_engine<begin::even>();
+      case begin::any: return by_engine<begin::any>();
+      default: return held_three<begin::alike>();
+    }
   }
 
  private:
@@ -50,7 +54,7 @@ class toeplitz_launch {
       return problem_.stride.height == 1 ? by_chunks<1, Begin>() : by_chunks<0, Begin>();
     }
     if (problem_.stride.height == 2) {
-      switch (problem_.filter.height) {
+      switch (dwconv::toeplitz_held_rows(problem_)) {
         case 3: return launch<3, 2, 2, Begin, every_kernel>();
         case 5: return launch<5, 2, 2, Begin>();
         default: return launch<7, 2, 2, Begin, every_kernel>();
@@ -67,14 +71,12 @@ class toeplitz_launch {
   {
     constexpr bool high = every_kernel && Begin == begin::even;
     int const chunks    = dwconv::toeplitz_chunks(problem_, Begin);
-    switch (problem_.filter.height) {
+    switch (dwconv::toeplitz_held_rows(problem_)) {
       case 1:
-        return chunks == 1 ? launch<1, 1, 1, Begin>()
-                           : launch<1, 1, 2, Begin, every_kernel>();
-      case 3:
-        return chunks == 1   ? launch<3, 1, 1, Begin>()
-               : chunks == 2 ? launch<3, 1, 2, Begin, every_kernel>()
-                             : launch<3, 1, 3, Begin, every_kernel>();
+        return chunks == 1   ? launch<1, 1, 1, Begin>()
+               : chunks == 2 ? launch<1, 1, 2, Begin, every_kernel>()
+                             : launch<1, 1, 4, Begin, every_kernel>();
+      case 3: return held_three<Begin>();
       case 5:
         return chunks == 1 ? launch<5, 1, 1, Begin, every_kernel>()
                            : launch<5, 1, 2, Begin, every_kernel>();
@@ -82,6 +84,17 @@ class toeplitz_launch {
       case 9: return launch<9, 1, 1, Begin, high>();
       case 11: return launch<11, 1, 2, Begin, high>();
       default: return launch<13, 1, 2, Begin, high>();
+    }
+  }
+
+  template <begin Begin>
+  [[nodiscard]] cudaError_t held_three() const
+  {
+    constexpr bool compiled = every_kernel || Begin != begin::alike;
+    switch (dwconv::toeplitz_chunks(problem_, Begin)) {
+      case 1: return launch<3, 1, 1, Begin, compiled>();
+      case 2: return launch<3, 1, 2, Begin, every_kernel>();
+      default: return launch<3, 1, 3, Begin, every_kernel>();
     }
   }
 

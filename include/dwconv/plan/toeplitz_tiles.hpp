@@ -84,7 +84,7 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
                                            int walk) noexcept
 {
   return tile.images * toeplitz_phases::of(p).walks(tile.rows, walk) *
-         parts(tile.columns, toeplitz_block);
+         toeplitz_row_blocks(p, tile.columns);
 }
 
 /// Matrix products of a tile, each the work of one warp.
@@ -116,9 +116,36 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
     std::min<std::int64_t>(p.input.width, aim.most_columns) * toeplitz_element_bytes;
   std::int64_t const fitting = aim.staged_bytes * 3 / 2 / row_bytes - p.filter.height + 1;
   aims shorter               = aim;
-  shorter.walk = static_cast<int>(std::clamp<std::int64_t>(fitting, aim.walk / 2, aim.walk));
-  if (shorter.walk < aim.walk) { shorter.walk = aim.walk / 2; }
+  shorter.walk =
+    static_cast<int>(std::clamp<std::int64_t>(fitting / 4 * 4, aim.walk / 2, aim.walk));
   return walk_down(p, shorter, device);
+}
+
+/// Windows of columns of long rows: as wide as leaves room for a walk of some length, and one walk
+/// high. The wider they are the fewer copies of rows there are, and the higher the fewer rows are
+/// read twice.
+[[nodiscard]] constexpr bool cut_windows(conv2d_problem const& p, aims const& aim,
+                                         device_facts const& device, toeplitz_tile& tile,
+                                         int& walk) noexcept
+{
+  extent2 const out       = output_extent(p);
+  bool const held         = toeplitz_holds_filter(p, toeplitz_begin(p));
+  constexpr int long_walk = 20;
+  if (!held || p.filter.height == 1 || p.stride != extent2{1, 1} || out.width <= aim.most_columns ||
+      walk_down(p, aim, device) < long_walk) {
+    return false;
+  }
+  for (int part = 4; part >= 2; --part) {
+    std::int64_t const columns =
+      geometry::round_up(even_part(out.width, aim.most_columns * part / 4), toeplitz_block);
+    std::int64_t const row_bytes = (columns + p.filter.width - 1) * toeplitz_element_bytes;
+    std::int64_t const rows = aim.staged_bytes * 3 / 2 / row_bytes - p.filter.height + 1;
+    walk         = static_cast<int>(std::clamp<std::int64_t>(rows / 4 * 4, 4, aim.walk));
+    tile.columns = static_cast<int>(columns);
+    tile.rows    = walk;
+    if (walk >= long_walk) { break; }
+  }
+  return true;
 }
 
 /// A part of a plane: a window of columns where rows are long, of as many rows as it takes to read
@@ -141,7 +168,19 @@ constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile
     t.rows          = static_cast<int>(r * walk);
     return staged_bytes(p, t);
   };
+  std::int64_t const fewest = wanted;
   while (wanted < runs && bytes_of(wanted + 1) <= aim.staged_bytes) { ++wanted; }
+  // As many walks as fill matrix products, and few.
+  std::int64_t const blocks = parts(tile.columns, toeplitz_block);
+  auto const cost           = [&](std::int64_t r) {
+    std::int64_t const multiplied = geometry::round_up(r * blocks, toeplitz_slots);
+    return multiplied * (r * walk * p.stride.height + shared_rows) * 1000 / (r * r * blocks * walk);
+  };
+  std::int64_t best = wanted;
+  for (std::int64_t r = wanted - 1; r >= std::max<std::int64_t>(fewest, 1); --r) {
+    if (cost(r) * 33 <= cost(best) * 34) { best = r; }
+  }
+  wanted = best;
   // Narrower before lower: of a low strip more rows are read twice.
   constexpr int fewest_columns = toeplitz_block * toeplitz_slots;
   while (bytes_of(wanted) > aim.staged_bytes * 3 / 2 && tile.columns >= 2 * fewest_columns) {
@@ -201,22 +240,29 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   // apart.
   bool const alike = p.channels % 2 == 0 || p.input.height % 2 == 0 || p.input.width % 2 == 0;
   std::int64_t const most = alike ? std::min<std::int64_t>(p.batch, toeplitz_slots) : 1;
+  // Runs of channels that begin and end where 16-byte pieces do, if there is room for several; some
+  // channels in any case, for a run of less takes as long to copy.
+  std::int64_t const bits = p.input.height * p.input.width | out.height * out.width | 8;
+  int const unit          = static_cast<int>(8 / (bits & -bits));
+  int const together      = plane <= 1024 ? std::min(unit, 4) : 1;
   for (std::int64_t images = 1; images <= most; ++images) {
-    if (images > 1 && images * plane > aim.staged_bytes) { break; }
+    if (images > 1 && images * plane * together > aim.staged_bytes) { break; }
     if (idle(images) < idle(best)) { best = images; }
   }
   tile.images = static_cast<int>(best);
-  tile.channels =
-    static_cast<int>(std::clamp<std::int64_t>(aim.staged_bytes / (best * plane), 1, p.channels));
+  // Of strided filters there is less to store.
+  std::int64_t const stored = out.height * out.width * toeplitz_element_bytes;
+  std::int64_t const room =
+    p.stride.height > 1
+      ? 2 * aim.staged_bytes / (best * (plane + std::min(stored * p.multiplier, plane)))
+      : aim.staged_bytes / (best * plane);
+  tile.channels = static_cast<int>(std::clamp<std::int64_t>(room, 1, p.channels));
   auto const uneven = [&] {
     std::int64_t const work = items(p, tile, walk);
     return work > 2 * aim.warps || (work > aim.warps && work % aim.warps != 0) ||
            toeplitz_layout::shared_bytes(p, tile) > aim.shared_bytes;
   };
   while (tile.channels > 1 && uneven()) { --tile.channels; }
-  // Runs of channels that begin and end where 16-byte pieces do, if there is room for several.
-  std::int64_t const bits = p.input.height * p.input.width | out.height * out.width | 8;
-  int const unit          = static_cast<int>(8 / (bits & -bits));
   if (tile.channels > unit) { tile.channels -= tile.channels % unit; }
 }
 
@@ -275,8 +321,8 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
 constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
                            toeplitz_policy& policy) noexcept
 {
-  constexpr std::int64_t longest = 8192;
-  std::int64_t const width       = output_extent(p).width;
+  std::int64_t const longest = 8192 / std::min<std::int64_t>(p.stride.width, 8);
+  std::int64_t const width   = output_extent(p).width;
   std::int64_t const part        = geometry::round_up(even_part(width, longest), toeplitz_stretch);
   policy.along                   = true;
   policy.tile.columns            = static_cast<int>(std::min(part, width));
@@ -327,7 +373,7 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   } else if (toeplitz_phases::of(p).step > 1) {
     policy.walk = walk_down(p, aim, device);
     cut_phases(p, aim, tile, policy.walk);
-  } else {
+  } else if (!cut_windows(p, aim, device, tile, policy.walk)) {
     policy.walk = walk_of_part(p, aim, device);
     cut_plane(p, aim, tile, policy.walk);
   }

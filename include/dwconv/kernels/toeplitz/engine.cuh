@@ -31,7 +31,12 @@ template <typename T, int FilterHeight, int Stride, int Chunks, toeplitz_rows_be
 class held_filter_engine {
  public:
   static constexpr bool extends_filter = false;
-  static constexpr int kinds           = Begin == toeplitz_rows_begin::even ? 1 : 2;
+  static constexpr int kinds           = Begin == toeplitz_rows_begin::any ? 2 : 1;
+  /// Whether blocks of a walk may begin one column early instead of windows.
+  static constexpr bool shifts = Begin == toeplitz_rows_begin::alike;
+  /// Whether a filter is kept from one item to the next: walks are short and many where it is
+  /// dilated that far, and matrices are many.
+  static constexpr bool keeps = Stride == 1 && FilterHeight > 1 && (Chunks > 1 || shifts);
   /// Whether the filter may be dilated.
   static constexpr bool dilates = Stride == 1 && FilterHeight <= toeplitz_most_dilated_height;
   using windows                 = toeplitz_walk_windows<T, Chunks, kinds, dilates>;
@@ -41,9 +46,11 @@ class held_filter_engine {
   static constexpr int early_rows = (FilterHeight - 1) / Stride;
 
   template <typename Retire>
-  __device__ static void walk(windows& x_rows, filter const& w, int, int, int rows,
+  __device__ static void walk(windows& x_rows, filter const& w, int filter_height, int, int rows,
                               toeplitz_span span, Retire& retire)
   {
+    // Its last row is left out, not multiplied as zeros: what it would meet may be infinite.
+    bool const full = FilterHeight == 1 || filter_height == FilterHeight;
     mma_sums sums[live] = {};
     mma_left x[Chunks];
     x_rows.template read<0>(x);
@@ -52,7 +59,7 @@ class held_filter_engine {
     for (int row = 0; row < end; row += steps) {
       bool const all = [&]<int... Step>(std::integer_sequence<int, Step...>)
       {
-        return (step<Step>(x_rows, w, row + Step, end, span, sums, x, retire) && ...);
+        return (step<Step>(x_rows, w, row + Step, end, span, full, sums, x, retire) && ...);
       }
       (std::make_integer_sequence<int, steps>{});
       if (!all) { break; }
@@ -74,19 +81,19 @@ class held_filter_engine {
   static constexpr int steps = steps_of_turns();
 
   /// Where most rows are on the image, a product with a row of zeros costs less than to ask.
-  static constexpr bool skips = FilterHeight > 3;
+  static constexpr bool skips = FilterHeight > 3 || keeps;
 
   /// Returns whether there is a next step. `x` has the row's windows, and afterwards the next
   /// row's.
   template <int Step, typename Retire>
   static __device__ bool step(windows& x_rows, filter const& w, int row, int end,
-                              toeplitz_span span, mma_sums (&sums)[live], mma_left (&x)[Chunks],
-                              Retire& retire)
+                              toeplitz_span span, bool full, mma_sums (&sums)[live],
+                              mma_left (&x)[Chunks], Retire& retire)
   {
     mma_left next[Chunks];
     x_rows.template step<Step>();
     x_rows.template read<Step + 1>(next);
-    if (!skips || (row >= span.first && row < span.end)) { multiply<Step>(sums, x, w); }
+    if (!skips || (row >= span.first && row < span.end)) { multiply<Step>(sums, x, w, full); }
     constexpr int complete = (Step + live * Stride - (FilterHeight - 1)) % (live * Stride);
     if constexpr (complete % Stride == 0) {
       retire(sums[complete / Stride]);
@@ -100,14 +107,14 @@ class held_filter_engine {
 
   template <int Step>
   static __device__ void multiply(mma_sums (&sums)[live], mma_left const (&x)[Chunks],
-                                  filter const& w)
+                                  filter const& w, bool full)
   {
 #pragma unroll
     for (int c = 0; c < Chunks; ++c) {
 #pragma unroll
       for (int r = 0; r < live; ++r) {
         int const kh = (Step + live * Stride - r * Stride) % (live * Stride);
-        if (kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x[c], w.at(Step, kh, c)); }
+        if (kh < FilterHeight - 1 || (kh == FilterHeight - 1 && full)) { mma_m16n8k16<T>(sums[r], x[c], w.at(Step, kh, c)); }
       }
     }
   }
@@ -121,6 +128,8 @@ class sliding_filter_engine {
   static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
   static constexpr bool dilates        = false;
+  static constexpr bool shifts         = false;
+  static constexpr bool keeps          = true;
   using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
   using filter  = toeplitz_band<T>;
 
@@ -172,6 +181,8 @@ struct read_filter_engine {
   static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
   static constexpr bool dilates        = false;
+  static constexpr bool shifts         = false;
+  static constexpr bool keeps          = true;
   using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
   using filter  = toeplitz_band<T>;
 

@@ -24,7 +24,6 @@ template <half_element T, int FilterHeight, int Stride, int Chunks, toeplitz_row
           mover Mover = mover::newest>
 struct toeplitz_config {
   using element_type         = T;
-  static constexpr int filter_height = FilterHeight;
   static constexpr bool even = Begin == toeplitz_rows_begin::even;
   /// Whether walks may go along a plane's only row.
   static constexpr bool one_row = FilterHeight == 1;
@@ -93,8 +92,9 @@ __device__ void toeplitz_fetch_filter(typename Config::engine::filter::raw& taps
   auto const& p = view.p;
   std::int64_t const channel =
     static_cast<std::int64_t>(view.tile.channel) * p.frame.multiplier + item.channel;
-  Config::engine::filter::fetch(taps, p.filter + channel * (Config::filter_height * p.taps), p.taps,
-                                p.apart, p.frame.stride_width, p.lead, p.turned);
+  Config::engine::filter::fetch(taps, p.filter + channel * (p.taps_down * p.taps_across),
+                                p.taps_down, p.taps_across, p.apart, p.frame.stride_width, p.lead,
+                                p.turned);
 }
 
 /// Writes zeros beside a plane's only row. What copies brought along lies there.
@@ -122,7 +122,13 @@ template <bool Dilates, typename T>
     int const run = n.images.quotient(n.blocks.quotient(slot));
     return (tile.row + run * p.walk) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
   };
-  if (Dilates && n.step.divisor() > 1) { return {0, p.walk - 1 + p.frame.filter_height}; }
+  if (Dilates && n.step.divisor() > 1) {
+    // In steps; where there is one walk below each other, phases all begin within the first of them.
+    int const top   = tile.row - p.frame.pad_top - tile.input_row;
+    bool const once = p.walk * n.step.divisor() >= tile.rows;
+    return {once ? n.step.quotient_up(max(1 - n.step.divisor() - top, 0)) : 0,
+            n.step.quotient_up(max(tile.input_rows - top, 0))};
+  }
   int const rows_met = (p.walk - 1) * p.frame.stride_height + p.frame.filter_height;
   return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
 }
@@ -143,6 +149,8 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue con
   auto const& f                                = p.frame;
   int const step                               = engine::dilates ? p.grid.step.divisor() : 1;
   int const warps                              = static_cast<int>(blockDim.x) / warp_lanes;
+  typename engine::filter filter;
+  [[maybe_unused]] int held = -1;
 #pragma unroll 1
   for (int index = warp_index();; index += warps) {
     bool const first = index < warps;
@@ -153,25 +161,33 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue con
       item = {};  // Prepares something, for it has to meet the others.
     }
     toeplitz_early const early = toeplitz_early_of<Along, engine::dilates>(view, item);
-    typename engine::filter filter;
+    int const shift            = engine::shifts ? early.row[0] : 0;
     [[maybe_unused]] typename engine::filter::raw taps;
     if constexpr (engine::extends_filter) {
       auto const& rows = g.filter;
       filter.take(filters + item.channel * f.filter_height * 4 * rows.pitch, rows, f.stride_width,
                   p.lead);
+    } else if constexpr (engine::keeps) {
+      bool const second = !engine::shifts && toeplitz_slot::of_second_class(p.grid, item.slot);
+      int const wanted  = 2 * item.channel + (second ? 1 : 0);
+      if (wanted != held) {
+        toeplitz_fetch_filter<Config>(taps, view, item);
+        filter.take(taps, early);
+      }
+      held = wanted;
     } else {
       toeplitz_fetch_filter<Config>(taps, view, item);
       if constexpr (!engine::filter::overlaps) { filter.take(taps, early); }
     }
 
     typename engine::windows windows;
-    toeplitz_retire<T, Epilogue, Config::even, Along> retire{
+    toeplitz_retire<T, Epilogue, Config::even, Along, engine::shifts> retire{
       {},   -engine::early_rows,   Along ? toeplitz_stretch : g.kept_row * step,
       step, f.output_width * step, epilogue};
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
       auto const slot =
-        toeplitz_slot::of<Along, engine::dilates>(p, tile, item.slot + lane_index() / 4 + 8 * s);
+        toeplitz_slot::of<Along, engine::dilates>(p, tile, item.slot + lane_index() / 4 + 8 * s, shift);
       T const* const plane_of_x =
         staged + (slot.image * g.image_pitch + item.input * g.plane_pitch);
       windows.template place<Along>(s, plane_of_x, p, tile, slot, early);
@@ -191,10 +207,11 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue con
           Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
         return static_cast<unsigned>(left > 0 ? rows : 0);
       };
-      retire.slot[s] = {at, shared_cursor<T>{to}, {rows_of(columns), rows_of(columns - 1)}};
+      retire.slot[s] = {
+        at, shared_cursor<T>{to}, {rows_of(across < 0 ? 0 : columns), rows_of(columns - 1)}};
     }
     toeplitz_span const span = toeplitz_span_of<engine::dilates>(view, item.slot);
-    if constexpr (!engine::extends_filter) {
+    if constexpr (!engine::extends_filter && !engine::keeps) {
       if constexpr (engine::filter::overlaps) { filter.take(taps, early); }
     }
     if (first) {
@@ -208,7 +225,7 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue con
     }
     if (!any) { break; }
     int const rows = step == 1 ? tile.rows : p.grid.step.quotient_up(tile.rows);
-    engine::walk(windows, filter, f.filter_height, f.stride_height,
+    engine::walk(windows, filter, p.taps_down, f.stride_height,
                  Along ? p.walk : min(p.walk, rows), span, retire);
   }
 }

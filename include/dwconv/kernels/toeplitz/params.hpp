@@ -37,7 +37,8 @@ struct toeplitz_grid {
       windows{parts(output_extent(p).width, tile.columns)},
       strips{parts(output_extent(p).height, tile.rows)},
       groups{parts(p.channels, tile.channels)},
-      blocks{parts(along ? toeplitz_stretch : tile.columns, toeplitz_block)},
+      blocks{along ? toeplitz_slots
+                   : static_cast<std::int32_t>(toeplitz_row_blocks(p, tile.columns))},
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
@@ -200,7 +201,8 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   toeplitz_rows_begin begin;
-  int taps;  ///< Of a filter row,
+  int taps_down;                 ///< Rows of the filter,
+  int taps_across;               ///< taps of each,
   toeplitz_grid::divisor apart;  ///< and columns from one of them to the next.
   int walk;    ///< Output rows of a slot, or steps where walks go along a plane's only row.
   int lead;    ///< Columns by which windows begin before the first tap.
@@ -216,7 +218,8 @@ struct toeplitz_params {
       grid{p, policy.tile, policy.walk, policy.along},
       frame{p},
       begin{begin_of(p, tensors)},
-      taps{static_cast<int>(p.filter.width)},
+      taps_down{static_cast<int>(p.filter.height)},
+      taps_across{static_cast<int>(p.filter.width)},
       apart{static_cast<std::int32_t>(p.dilation.width)},
       walk{policy.walk},
       lead{toeplitz_lead(p, begin)},
@@ -227,7 +230,9 @@ struct toeplitz_params {
   [[nodiscard]] static toeplitz_rows_begin begin_of(conv2d_problem const& p,
                                                     forward_tensors<T> const& tensors) noexcept
   {
-    return is_odd(tensors.x) || is_odd(tensors.y) ? toeplitz_rows_begin::any : toeplitz_begin(p);
+    auto const aligned = toeplitz_begin(p);
+    bool const even    = aligned == toeplitz_rows_begin::even;
+    return even && (is_odd(tensors.x) || is_odd(tensors.y)) ? toeplitz_rows_begin::any : aligned;
   }
 
  private:

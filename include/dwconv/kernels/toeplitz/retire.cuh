@@ -17,7 +17,8 @@ DWCONV_ABI_NAMESPACE_BEGIN
 ///
 /// @tparam Pairs Rows of results have even lengths and begin at even addresses.
 /// @tparam Along What is next lies on the same row.
-template <typename T, typename Epilogue, bool Pairs, bool Along>
+/// @tparam Shifts There may be a second column without a first.
+template <typename T, typename Epilogue, bool Pairs, bool Along, bool Shifts>
 struct toeplitz_retire {
   /// One of the lane's two slots.
   struct half {
@@ -43,7 +44,15 @@ struct toeplitz_retire {
       output_coordinate next = h.at;
       ++next.column;
       ++next.offset;
-      if (here < h.rows[0]) {
+      if constexpr (Shifts) {
+        bool const one     = here < h.rows[0];
+        bool const other   = here < h.rows[1];
+        float const first  = one ? epilogue(sums.r[2 * s], h.at) : 0.0f;
+        float const second = other ? epilogue(sums.r[2 * s + 1], next) : 0.0f;
+        auto const pair    = pair_from_sums<T>(first, second);
+        if (one) { h.kept.template store_half<0>(pair); }
+        if (other) { h.kept.template store_half<1>(pair); }
+      } else if (here < h.rows[0]) {
         if constexpr (Pairs) {
           h.kept.store_pair(
             pair_from_sums<T>(epilogue(sums.r[2 * s], h.at), epilogue(sums.r[2 * s + 1], next)));

@@ -21,9 +21,11 @@ struct toeplitz_slot {
 
   /// @tparam Along   Walks go along a plane's only row, and rows are steps.
   /// @tparam Dilates Walks may take every so many rows.
+  /// @param shift    Columns by which blocks begin early.
   template <bool Along, bool Dilates, typename T>
   [[nodiscard]] static __device__ toeplitz_slot of(toeplitz_params<T> const& p,
-                                                   toeplitz_position const& t, int index)
+                                                   toeplitz_position const& t, int index,
+                                                   int shift)
   {
     auto const& n  = p.grid;
     int const odd  = Dilates && of_second_class(n, index) ? 1 : 0;
@@ -32,7 +34,7 @@ struct toeplitz_slot {
     int const run  = n.images.quotient(line);
     toeplitz_slot s{};
     s.image  = line - run * n.images.divisor();
-    s.column = (index - line * n.blocks.divisor()) * toeplitz_block;
+    s.column = (index - line * n.blocks.divisor()) * toeplitz_block - shift;
     if constexpr (Along) {
       s.column += run * (p.walk * toeplitz_stretch);
       s.rows = min(p.walk, (t.columns - s.column + toeplitz_stretch - 1) / toeplitz_stretch);
@@ -213,7 +215,7 @@ class toeplitz_walk_windows {
     int const column = (t.column + s.column) * f.stride_width - f.pad_left - p.lead -
                        t.input_column + 2 * (lane_index() % 4);
     int const step   = Dilates ? p.grid.step.divisor() : 1;
-    int const pitch  = Along ? toeplitz_stretch : p.layout.row_pitch * step;
+    int const pitch  = Along ? toeplitz_stretch * f.stride_width : p.layout.row_pitch * step;
     int const before = Kinds > 1 ? early.row[0] : 0;
     rows_[which]     = Along ? t.input_rows * s.rows : t.input_rows;
     row_[which]      = s.rows > 0 ? row : rows_[which];

@@ -33,15 +33,21 @@ inline constexpr int toeplitz_depth = 16;
 /// Bytes of one element; the family takes no others.
 inline constexpr int toeplitz_element_bytes = 2;
 
-/// Where rows of x and y begin. Kernels are compiled for either.
+/// Where rows of x and y begin. Kernels are compiled for each.
 enum class toeplitz_rows_begin : std::uint8_t {
   even,  ///< At even addresses all.
   any,   ///< Also at odd ones: rows have odd lengths, or a tensor begins there.
+  alike,  ///< Wherever it is, those of a walk begin alike: of rows of odd lengths it takes every
+          ///< so many, an even number.
 };
 
 /// What tensors that begin at even addresses have.
 [[nodiscard]] constexpr toeplitz_rows_begin toeplitz_begin(conv2d_problem const& p) noexcept
 {
+  if (p.input.width % 2 != 0 && p.dilation.height % 2 == 0 && p.stride == extent2{1, 1} &&
+      (p.filter.height | 1) == 3) {
+    return toeplitz_rows_begin::alike;
+  }
   return p.input.width % 2 == 0 && output_extent(p).width % 2 == 0 ? toeplitz_rows_begin::even
                                                                    : toeplitz_rows_begin::any;
 }
@@ -60,7 +66,7 @@ enum class toeplitz_rows_begin : std::uint8_t {
 [[nodiscard]] constexpr int toeplitz_window_chunks(conv2d_problem const& p,
                                                    toeplitz_rows_begin begin) noexcept
 {
-  int const before          = begin == toeplitz_rows_begin::even ? toeplitz_lead(p, begin) : 1;
+  int const before          = begin == toeplitz_rows_begin::any ? 1 : toeplitz_lead(p, begin);
   std::int64_t const window =
     (toeplitz_block - 1) * p.stride.width + filter_span(p).width + before;
   return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
@@ -69,25 +75,36 @@ enum class toeplitz_rows_begin : std::uint8_t {
 /// Most rows of a filter with zeros between its taps: it is held in registers wherever rows begin.
 inline constexpr int toeplitz_most_dilated_height = 7;
 
+/// Rows of the filter of the kernel that holds a filter: those compiled have an odd number, and leave
+/// out the last for a filter of one less.
+[[nodiscard]] constexpr std::int64_t toeplitz_held_rows(conv2d_problem const& p) noexcept
+{
+  return p.filter.height | 1;
+}
+
 /// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
 /// stride; its width is known at run time. Other filters are read row by row from shared memory.
 [[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p,
                                                    toeplitz_rows_begin begin) noexcept
 {
-  std::int64_t const height = p.filter.height;
-  int const chunks          = toeplitz_window_chunks(p, begin);
-  if (height % 2 == 0 || p.stride.height != p.stride.width) { return false; }
-  if (height == 1 && p.stride.height == 1) { return chunks <= 2; }
+  std::int64_t const rows = toeplitz_held_rows(p);
+  int const chunks        = toeplitz_window_chunks(p, begin);
+  if (p.stride.height == 2) { return rows >= 3 && rows <= 7 && chunks <= 2; }
+  if (p.stride.height != 1) { return false; }
   // Where it reaches over most of the image, rows are better skipped.
-  if (height > 9 && height >= p.input.height) { return false; }
-  if (p.stride.height == 1) {
-    if (height >= 3 && height <= 7 && chunks == 1) { return true; }
-    if ((height == 3 && chunks <= 3) || (height == 5 && chunks == 2)) { return true; }
-    // Where rows begin anywhere, there are two of each matrix: too many registers for higher ones.
-    if (begin == toeplitz_rows_begin::any) { return false; }
-    return (height == 9 && chunks == 1) || (height >= 11 && height <= 13 && chunks == 2);
+  if (rows > 9 && rows >= p.input.height) { return false; }
+  // Where rows begin anywhere, there are two of each matrix: too many registers for higher ones.
+  bool const even = begin == toeplitz_rows_begin::even;
+  switch (rows) {
+    case 1: return chunks <= 4;
+    case 3: return chunks <= 3;
+    case 5: return chunks <= 2;
+    case 7: return chunks == 1;
+    case 9: return chunks == 1 && even;
+    case 11:
+    case 13: return chunks == 2 && even;
+    default: return false;
   }
-  return p.stride.height == 2 && height >= 3 && height <= 7 && chunks == 2;
 }
 
 /// Whether there are zeros between a filter's taps.
@@ -100,8 +117,9 @@ inline constexpr int toeplitz_most_dilated_height = 7;
 [[nodiscard]] constexpr bool toeplitz_takes_dilated(conv2d_problem const& p) noexcept
 {
   return p.stride == extent2{1, 1} && p.filter.height <= toeplitz_most_dilated_height &&
-         toeplitz_holds_filter(p, toeplitz_rows_begin::even) &&
-         toeplitz_holds_filter(p, toeplitz_rows_begin::any);
+         toeplitz_holds_filter(p, toeplitz_begin(p)) &&
+         (toeplitz_begin(p) == toeplitz_rows_begin::alike ||
+          toeplitz_holds_filter(p, toeplitz_rows_begin::any));
 }
 
 /// Matrix products along a row of the filter, as many as a kernel is compiled for. Large filters do
@@ -110,7 +128,10 @@ inline constexpr int toeplitz_most_dilated_height = 7;
                                             toeplitz_rows_begin begin) noexcept
 {
   int const window = toeplitz_window_chunks(p, begin);
-  if (toeplitz_holds_filter(p, begin)) { return window; }
+  if (toeplitz_holds_filter(p, begin)) {
+    if (p.stride.height == 2) { return 2; }
+    return toeplitz_held_rows(p) == 1 && window == 3 ? 4 : window;
+  }
   std::int64_t const image = p.pad.left + toeplitz_lead(p, begin) + p.input.width;
   auto const needed =
     static_cast<int>(std::min<std::int64_t>(window, geometry::divide_up(image, toeplitz_depth)));
@@ -156,14 +177,23 @@ struct toeplitz_phases {
   }
 };
 
+/// Blocks of a row of `columns` outputs. Those of walks that begin at an odd address begin one column
+/// early, where walks' rows begin alike.
+[[nodiscard]] constexpr std::int64_t toeplitz_row_blocks(conv2d_problem const& p,
+                                                         std::int64_t columns) noexcept
+{
+  bool const early = toeplitz_begin(p) == toeplitz_rows_begin::alike;
+  return geometry::divide_up(columns + (early ? 1 : 0), toeplitz_block);
+}
+
 /// Whether walks go along a plane's only row.
 [[nodiscard]] constexpr bool toeplitz_one_row(conv2d_problem const& p) noexcept
 {
   constexpr std::int64_t least_width = 256;
   extent2 const out                  = output_extent(p);
   return p.input.height == 1 && p.filter.height == 1 && out.height == 1 &&
-         p.stride == extent2{1, 1} && out.width >= least_width &&
-         toeplitz_window_chunks(p, toeplitz_rows_begin::any) <= 2;
+         p.stride.height == 1 && out.width >= least_width &&
+         toeplitz_holds_filter(p, toeplitz_rows_begin::any);
 }
 
 /// Filter rows in shared memory, extended by zeros on both sides, in two copies: the second begins
@@ -280,9 +310,9 @@ struct toeplitz_layout {
   [[nodiscard]] static constexpr int shared_bytes(conv2d_problem const& p,
                                                   toeplitz_tile tile) noexcept
   {
-    int const any = of(p, tile, toeplitz_rows_begin::any).shared_bytes();
-    if (toeplitz_begin(p) == toeplitz_rows_begin::any) { return any; }
-    return std::max(any, of(p, tile, toeplitz_rows_begin::even).shared_bytes());
+    int const bytes = of(p, tile, toeplitz_begin(p)).shared_bytes();
+    if (toeplitz_begin(p) != toeplitz_rows_begin::even) { return bytes; }
+    return std::max(bytes, of(p, tile, toeplitz_rows_begin::any).shared_bytes());
   }
 
  private:
