@@ -54,8 +54,10 @@ class toeplitz_launch {
       return problem_.stride.height == 1 ? by_chunks<1, Begin>() : by_chunks<0, Begin>();
     }
     if (problem_.stride.height == 2) {
-      switch (dwconv::toeplitz_held_rows(problem_)) {
+      switch (problem_.filter.height) {
+        case 2: return launch<2, 2, 2, Begin, every_kernel>();
         case 3: return launch<3, 2, 2, Begin, every_kernel>();
+        case 4: return launch<4, 2, 2, Begin, every_kernel>();
         case 5: return launch<5, 2, 2, Begin>();
         default: return launch<7, 2, 2, Begin, every_kernel>();
       }
@@ -71,7 +73,7 @@ class toeplitz_launch {
   {
     constexpr bool high = every_kernel && Begin == begin::even;
     int const chunks    = dwconv::toeplitz_chunks(problem_, Begin);
-    switch (dwconv::toeplitz_held_rows(problem_)) {
+    switch (problem_.filter.height) {
       case 1:
         return chunks == 1   ? launch<1, 1, 1, Begin>()
                : chunks == 2 ? launch<1, 1, 2, Begin, every_kernel>()
@@ -80,6 +82,9 @@ class toeplitz_launch {
       case 5:
         return chunks == 1 ? launch<5, 1, 1, Begin, every_kernel>()
                            : launch<5, 1, 2, Begin, every_kernel>();
+      case 2: return launch<2, 1, 1, Begin, every_kernel>();
+      case 4: return launch<4, 1, 1, Begin, every_kernel>();
+      case 6: return launch<6, 1, 1, Begin, every_kernel>();
       case 7: return launch<7, 1, 1, Begin>();
       case 9: return launch<9, 1, 1, Begin, high>();
       case 11: return launch<11, 1, 2, Begin, high>();

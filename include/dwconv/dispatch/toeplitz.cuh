@@ -56,7 +56,7 @@ class toeplitz_launch {
   [[nodiscard]] static constexpr bool named(int height, int stride) noexcept
   {
     constexpr extent2 any{0, 0};
-    return (height == 0 || Taps::extent == any || (Taps::extent.height | 1) == height) &&
+    return (height == 0 || Taps::extent == any || Taps::extent.height == height) &&
            (stride == 0 || Stride::extent == any || Stride::extent.height == stride);
   }
 
@@ -68,11 +68,11 @@ class toeplitz_launch {
     // One more column where windows begin before the first tap.
     constexpr std::int64_t most = geometry::divide_up(
       (toeplitz_block - 1) * Stride::extent.width + Taps::extent.width + 1, toeplitz_depth);
-    constexpr std::int64_t rows = Taps::extent.height | 1;
+    constexpr std::int64_t rows = Taps::extent.height;
     constexpr bool low          = rows == 1   ? most <= 4
                                   : rows == 3 ? most <= 3
                                   : rows == 5 ? most <= 2
-                                              : rows == 7 && most == 1;
+                                              : rows <= 7 && most == 1;
     constexpr bool always_held  = low && Stride::extent.height == 1;
     return !always_held && (chunks <= 2 || chunks <= most + 1);
   }
@@ -81,7 +81,7 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t held() const
   {
     int const chunks = toeplitz_chunks(plan_.problem, Begin);
-    switch (toeplitz_held_rows(plan_.problem)) {
+    switch (plan_.problem.filter.height) {
       case 1:
         return chunks == 1   ? launch_kernel<1, 1, 1, Begin>()
                : chunks == 2 ? launch_kernel<1, 1, 2, Begin>()
@@ -89,10 +89,13 @@ class toeplitz_launch {
       case 3: return held_three<Begin>();
       case 5:
         return chunks == 1 ? launch_kernel<5, 1, 1, Begin>() : launch_kernel<5, 1, 2, Begin>();
+      case 2: return launch_kernel<2, 1, 1, Begin>();
+      case 4: return launch_kernel<4, 1, 1, Begin>();
+      case 6: return launch_kernel<6, 1, 1, Begin>();
       case 7: return launch_kernel<7, 1, 1, Begin>();
     }
     if constexpr (Begin == toeplitz_rows_begin::even) {
-      switch (toeplitz_held_rows(plan_.problem)) {
+      switch (plan_.problem.filter.height) {
         case 9: return launch_kernel<9, 1, 1, Begin>();
         case 11: return launch_kernel<11, 1, 2, Begin>();
         case 13: return launch_kernel<13, 1, 2, Begin>();
@@ -115,8 +118,10 @@ class toeplitz_launch {
   template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t held_strided() const
   {
-    switch (toeplitz_held_rows(plan_.problem)) {
+    switch (plan_.problem.filter.height) {
+      case 2: return launch_kernel<2, 2, 2, Begin>();
       case 3: return launch_kernel<3, 2, 2, Begin>();
+      case 4: return launch_kernel<4, 2, 2, Begin>();
       case 5: return launch_kernel<5, 2, 2, Begin>();
       case 7: return launch_kernel<7, 2, 2, Begin>();
     }

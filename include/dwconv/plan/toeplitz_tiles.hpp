@@ -194,28 +194,42 @@ constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile
   tile.rows = static_cast<int>(std::min<std::int64_t>(even_part(runs, wanted) * walk, out.height));
 }
 
-/// A part of a plane, of a filter that is dilated down it: windows of columns, then shorter walks,
-/// until what is staged has room.
+/// A part of a plane, of a filter that is dilated down it: of some lengths of walks, numbers of them
+/// below each other and windows of columns that which takes the fewest instructions for what it
+/// leaves, rows and columns read twice considered.
 constexpr void cut_phases(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile,
                           int& walk) noexcept
 {
-  extent2 const out            = output_extent(p);
-  constexpr int fewest_columns = toeplitz_block * toeplitz_slots;
-  auto const phases            = toeplitz_phases::of(p);
-  tile.columns                 = static_cast<int>(out.width);
-  auto const rows_of           = [&] {
-    return static_cast<int>(std::min<std::int64_t>(std::int64_t{walk} * phases.step, out.height));
-  };
-  tile.rows = rows_of();
-  while (staged_bytes(p, tile) > 3 * aim.staged_bytes) {
-    if (tile.columns >= 2 * fewest_columns) {
-      tile.columns =
-        static_cast<int>(geometry::round_up(even_part(out.width, tile.columns / 2), toeplitz_block));
-    } else if (walk > 4) {
-      walk      = geometry::round_up((walk + 1) / 2, 2);
-      tile.rows = rows_of();
-    } else {
-      break;
+  // What a warp does beside its steps, in steps.
+  constexpr std::int64_t beside = 6, scale = 1 << 12;
+  extent2 const out   = output_extent(p);
+  extent2 const span  = filter_span(p);
+  auto const phases   = toeplitz_phases::of(p);
+  std::int64_t lowest = INT64_MAX;
+  // Where nothing has room, none that is smaller would be worth its halo.
+  tile = {.rows = static_cast<int>(out.height), .columns = static_cast<int>(out.width)};
+  for (int windows = 1; windows <= 64; windows *= 2) {
+    std::int64_t const part = geometry::round_up(parts(out.width, windows), toeplitz_block);
+    std::int64_t const columns = std::min(part, out.width);
+    for (int length = 4; length <= aim.walk; length += 2) {
+      for (int down = 1; down <= 4; ++down) {
+        std::int64_t const rows =
+          std::min<std::int64_t>(std::int64_t{length} * phases.step * down, out.height);
+        toeplitz_tile const t{.rows = static_cast<int>(rows), .columns = static_cast<int>(columns)};
+        bool const first = lowest == INT64_MAX;
+        if (staged_bytes(p, t) > (first && windows == 64 ? 4 : 2) * aim.staged_bytes) { break; }
+        std::int64_t const steps = length + p.filter.height - 1 + beside;
+        std::int64_t const work  = items(p, t, length) / p.multiplier * toeplitz_slots *
+                                  toeplitz_block * steps * scale / (rows * columns);
+        std::int64_t const read =
+          (rows + span.height) * (columns + span.width) * scale / (rows * columns);
+        if (work + read / 2 < lowest) {
+          lowest = work + read / 2;
+          tile   = t;
+          walk   = length;
+        }
+        if (rows == out.height) { break; }
+      }
     }
   }
 }
@@ -245,18 +259,18 @@ constexpr void gather_planes(conv2d_problem const& p, aims const& aim, toeplitz_
   std::int64_t const bits = p.input.height * p.input.width | out.height * out.width | 8;
   int const unit          = static_cast<int>(8 / (bits & -bits));
   int const together      = plane <= 1024 ? std::min(unit, 4) : 1;
+  // Of strided filters there is less to store. Of dilated ones images fill matrix products better.
+  std::int64_t const stored = out.height * out.width * toeplitz_element_bytes * p.multiplier;
+  bool const strided        = p.stride.height > 1;
+  std::int64_t const bytes  = strided ? plane + std::min(stored, plane) : plane;
+  std::int64_t const room   = strided ? 2 * aim.staged_bytes : aim.staged_bytes;
+  std::int64_t const apart  = toeplitz_phases::of(p).step > 1 ? room / 2 : 0;
   for (std::int64_t images = 1; images <= most; ++images) {
-    if (images > 1 && images * plane * together > aim.staged_bytes) { break; }
+    if (images > 1 && images * bytes * together > room + apart) { break; }
     if (idle(images) < idle(best)) { best = images; }
   }
   tile.images = static_cast<int>(best);
-  // Of strided filters there is less to store.
-  std::int64_t const stored = out.height * out.width * toeplitz_element_bytes;
-  std::int64_t const room =
-    p.stride.height > 1
-      ? 2 * aim.staged_bytes / (best * (plane + std::min(stored * p.multiplier, plane)))
-      : aim.staged_bytes / (best * plane);
-  tile.channels = static_cast<int>(std::clamp<std::int64_t>(room, 1, p.channels));
+  tile.channels = static_cast<int>(std::clamp<std::int64_t>(room / (best * bytes), 1, p.channels));
   auto const uneven = [&] {
     std::int64_t const work = items(p, tile, walk);
     return work > 2 * aim.warps || (work > aim.warps && work % aim.warps != 0) ||

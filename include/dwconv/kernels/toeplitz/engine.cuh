@@ -46,11 +46,9 @@ class held_filter_engine {
   static constexpr int early_rows = (FilterHeight - 1) / Stride;
 
   template <typename Retire>
-  __device__ static void walk(windows& x_rows, filter const& w, int filter_height, int, int rows,
+  __device__ static void walk(windows& x_rows, filter const& w, int, int, int rows,
                               toeplitz_span span, Retire& retire)
   {
-    // Its last row is left out, not multiplied as zeros: what it would meet may be infinite.
-    bool const full = FilterHeight == 1 || filter_height == FilterHeight;
     mma_sums sums[live] = {};
     mma_left x[Chunks];
     x_rows.template read<0>(x);
@@ -59,7 +57,7 @@ class held_filter_engine {
     for (int row = 0; row < end; row += steps) {
       bool const all = [&]<int... Step>(std::integer_sequence<int, Step...>)
       {
-        return (step<Step>(x_rows, w, row + Step, end, span, full, sums, x, retire) && ...);
+        return (step<Step>(x_rows, w, row + Step, end, span, sums, x, retire) && ...);
       }
       (std::make_integer_sequence<int, steps>{});
       if (!all) { break; }
@@ -81,19 +79,19 @@ class held_filter_engine {
   static constexpr int steps = steps_of_turns();
 
   /// Where most rows are on the image, a product with a row of zeros costs less than to ask.
-  static constexpr bool skips = FilterHeight > 3 || keeps;
+  static constexpr bool skips = FilterHeight > 3;
 
   /// Returns whether there is a next step. `x` has the row's windows, and afterwards the next
   /// row's.
   template <int Step, typename Retire>
   static __device__ bool step(windows& x_rows, filter const& w, int row, int end,
-                              toeplitz_span span, bool full, mma_sums (&sums)[live],
-                              mma_left (&x)[Chunks], Retire& retire)
+                              toeplitz_span span, mma_sums (&sums)[live], mma_left (&x)[Chunks],
+                              Retire& retire)
   {
     mma_left next[Chunks];
     x_rows.template step<Step>();
     x_rows.template read<Step + 1>(next);
-    if (!skips || (row >= span.first && row < span.end)) { multiply<Step>(sums, x, w, full); }
+    if (!skips || (row >= span.first && row < span.end)) { multiply<Step>(sums, x, w); }
     constexpr int complete = (Step + live * Stride - (FilterHeight - 1)) % (live * Stride);
     if constexpr (complete % Stride == 0) {
       retire(sums[complete / Stride]);
@@ -107,14 +105,14 @@ class held_filter_engine {
 
   template <int Step>
   static __device__ void multiply(mma_sums (&sums)[live], mma_left const (&x)[Chunks],
-                                  filter const& w, bool full)
+                                  filter const& w)
   {
 #pragma unroll
     for (int c = 0; c < Chunks; ++c) {
 #pragma unroll
       for (int r = 0; r < live; ++r) {
         int const kh = (Step + live * Stride - r * Stride) % (live * Stride);
-        if (kh < FilterHeight - 1 || (kh == FilterHeight - 1 && full)) { mma_m16n8k16<T>(sums[r], x[c], w.at(Step, kh, c)); }
+        if (kh < FilterHeight) { mma_m16n8k16<T>(sums[r], x[c], w.at(Step, kh, c)); }
       }
     }
   }

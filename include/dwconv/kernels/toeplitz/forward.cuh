@@ -23,7 +23,8 @@ DWCONV_ABI_NAMESPACE_BEGIN
 template <half_element T, int FilterHeight, int Stride, int Chunks, toeplitz_rows_begin Begin,
           mover Mover = mover::newest>
 struct toeplitz_config {
-  using element_type         = T;
+  using element_type                 = T;
+  static constexpr int filter_height = FilterHeight;
   static constexpr bool even = Begin == toeplitz_rows_begin::even;
   /// Whether walks may go along a plane's only row.
   static constexpr bool one_row = FilterHeight == 1;
@@ -92,9 +93,8 @@ __device__ void toeplitz_fetch_filter(typename Config::engine::filter::raw& taps
   auto const& p = view.p;
   std::int64_t const channel =
     static_cast<std::int64_t>(view.tile.channel) * p.frame.multiplier + item.channel;
-  Config::engine::filter::fetch(taps, p.filter + channel * (p.taps_down * p.taps_across),
-                                p.taps_down, p.taps_across, p.apart, p.frame.stride_width, p.lead,
-                                p.turned);
+  Config::engine::filter::fetch(taps, p.filter + channel * (Config::filter_height * p.taps), p.taps,
+                                p.apart, p.frame.stride_width, p.lead, p.turned);
 }
 
 /// Writes zeros beside a plane's only row. What copies brought along lies there.
@@ -225,7 +225,7 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue con
     }
     if (!any) { break; }
     int const rows = step == 1 ? tile.rows : p.grid.step.quotient_up(tile.rows);
-    engine::walk(windows, filter, p.taps_down, f.stride_height,
+    engine::walk(windows, filter, f.filter_height, f.stride_height,
                  Along ? p.walk : min(p.walk, rows), span, retire);
   }
 }
@@ -262,7 +262,7 @@ __global__ void __launch_bounds__(toeplitz_threads,
   toeplitz_tile_view<T> const view{p, tile, input_area + (p.layout.slack + past_boundary(x)),
                                    kept_area + past_boundary(y), filters};
 
-  toeplitz_load<T, how> load{*barrier, p.x, p.x + planes * f.input_height * f.input_width};
+  toeplitz_load<T, how> load{*barrier, p.x, p.x + planes * f.input_height * f.input_width, p.passing};
   load.start(toeplitz_input_runs(p.layout, p.grid, f, tile), x,
              input_area + (p.layout.slack + past_boundary(x)));
   // Filters are on their way while the tile lands.

@@ -32,21 +32,20 @@ class toeplitz_held_filter {
   /// Whether there are registers for them beside what a walk begins with.
   static constexpr bool overlaps = FilterHeight * Chunks < 10 && FilterHeight * Chunks * taps <= 30;
 
-  /// Reads a filter's taps from memory: `height` rows, of which the last may be missing, of `width`
-  /// taps. What follows, up to
+  /// Reads a filter's taps from memory, where its rows lie `width` apart. What follows, up to
   /// `take`, is done while they are on their way.
   ///
   /// @param apart Columns of x from one tap to the next.
-  static __device__ void fetch(raw& to, T const* filter, int height, int width,
-                               divisor const& apart, int stride, int lead, bool turned)
+  static __device__ void fetch(raw& to, T const* filter, int width, divisor const& apart,
+                               int stride, int lead, bool turned)
   {
-    T const* const last = filter + (height * width - 1);
+    T const* const last = filter + (FilterHeight * width - 1);
     if (Dilates && apart.divisor() > 1) {
-      fetch_apart(to, turned ? last : filter, height, width, apart, stride, lead, turned ? -1 : 1);
+      fetch_apart(to, turned ? last : filter, width, apart, stride, lead, turned ? -1 : 1);
     } else if (turned) {
-      fetch_rows<-1>(to, last, height, width, stride, lead);
+      fetch_rows<-1>(to, last, width, stride, lead);
     } else {
-      fetch_rows<1>(to, filter, height, width, stride, lead);
+      fetch_rows<1>(to, filter, width, stride, lead);
     }
   }
 
@@ -81,8 +80,7 @@ class toeplitz_held_filter {
  private:
   /// From one tap to the next it is `Step` elements.
   template <int Step>
-  static __device__ void fetch_rows(raw& to, T const* filter, int height, int width,
-                                    int stride, int lead)
+  static __device__ void fetch_rows(raw& to, T const* filter, int width, int stride, int lead)
   {
     int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead;
     T const* row    = filter + Step * first;
@@ -93,14 +91,14 @@ class toeplitz_held_filter {
 #pragma unroll
         for (int n = 0; n < taps; ++n) {
           int const k   = i * toeplitz_depth / 2 + first_tap + n;
-          to.tap[kh][i][n] = tap(row + Step * k, first + k, columns_of(kh, height, width));
+          to.tap[kh][i][n] = tap(row + Step * k, first + k, width);
         }
       }
     }
   }
 
-  static __device__ void fetch_apart(raw& to, T const* filter, int height, int width,
-                                     divisor const& apart, int stride, int lead, int step)
+  static __device__ void fetch_apart(raw& to, T const* filter, int width, divisor const& apart,
+                                     int stride, int lead, int step)
   {
     int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead;
 #pragma unroll
@@ -112,16 +110,10 @@ class toeplitz_held_filter {
         int const column  = nearest * apart.divisor() == k ? nearest : width;
 #pragma unroll
         for (int kh = 0; kh < FilterHeight; ++kh) {
-          to.tap[kh][i][n] =
-            tap(filter + step * (kh * width + column), column, columns_of(kh, height, width));
+          to.tap[kh][i][n] = tap(filter + step * (kh * width + column), column, width);
         }
       }
     }
-  }
-
-  [[nodiscard]] static __device__ int columns_of(int kh, int height, int width)
-  {
-    return kh < FilterHeight - 1 || FilterHeight == 1 || kh < height ? width : 0;
   }
 
   [[nodiscard]] static __device__ T tap(T const* address, int column, int width)

@@ -201,13 +201,13 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   toeplitz_rows_begin begin;
-  int taps_down;                 ///< Rows of the filter,
-  int taps_across;               ///< taps of each,
+  int taps;                      ///< Of a filter row,
   toeplitz_grid::divisor apart;  ///< and columns from one of them to the next.
   int walk;    ///< Output rows of a slot, or steps where walks go along a plane's only row.
   int lead;    ///< Columns by which windows begin before the first tap.
   bool along;  ///< Walks go along a plane's only row.
-  bool turned;  ///< The filter, by 180 degrees.
+  bool turned;   ///< The filter, by 180 degrees.
+  bool passing;  ///< What is read does not take the place of what others left in L2.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
                   toeplitz_policy const& policy, bool turned_ = false)
@@ -218,13 +218,13 @@ struct toeplitz_params {
       grid{p, policy.tile, policy.walk, policy.along},
       frame{p},
       begin{begin_of(p, tensors)},
-      taps_down{static_cast<int>(p.filter.height)},
-      taps_across{static_cast<int>(p.filter.width)},
-      apart{static_cast<std::int32_t>(p.dilation.width)},
+      taps{static_cast<int>(p.filter.width)},
+      apart{static_cast<std::int32_t>(p.filter.width > 1 ? p.dilation.width : 1)},
       walk{policy.walk},
       lead{toeplitz_lead(p, begin)},
       along{policy.along},
-      turned{turned_}
+      turned{turned_},
+      passing{policy.passing}
   {}
 
   [[nodiscard]] static toeplitz_rows_begin begin_of(conv2d_problem const& p,

@@ -13,6 +13,7 @@ struct toeplitz_policy {
                     ///< a tile has several walks below each other: all begin alike then.
   bool stacks = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
   bool along  = false;  ///< Walks go along a plane's only row.
+  bool passing = false;  ///< What is read does not take the place of what others left in L2.
   friend constexpr bool operator==(toeplitz_policy const&, toeplitz_policy const&) = default;
 };
 
@@ -37,7 +38,8 @@ inline constexpr int toeplitz_threads = 128;
   if (filter_height == 9) { return 4; }
   if (stride == 1 && filter_height <= 3) { return 6; }
   if (begin == toeplitz_rows_begin::any) {
-    return stride == 2 && filter_height == 7 ? 3 : stride == 1 && filter_height == 5 ? 5 : 4;
+    if (stride == 1) { return filter_height <= 5 ? 5 : filter_height == 6 ? 3 : 4; }
+    return filter_height == 4 || filter_height == 7 ? 3 : 4;
   }
   if (stride == 1 && filter_height == 5) { return 6; }
   return stride == 2 && filter_height == 7 ? 4 : 5;

@@ -45,7 +45,7 @@ enum class toeplitz_rows_begin : std::uint8_t {
 [[nodiscard]] constexpr toeplitz_rows_begin toeplitz_begin(conv2d_problem const& p) noexcept
 {
   if (p.input.width % 2 != 0 && p.dilation.height % 2 == 0 && p.stride == extent2{1, 1} &&
-      (p.filter.height | 1) == 3) {
+      p.filter.height == 3) {
     return toeplitz_rows_begin::alike;
   }
   return p.input.width % 2 == 0 && output_extent(p).width % 2 == 0 ? toeplitz_rows_begin::even
@@ -75,21 +75,14 @@ enum class toeplitz_rows_begin : std::uint8_t {
 /// Most rows of a filter with zeros between its taps: it is held in registers wherever rows begin.
 inline constexpr int toeplitz_most_dilated_height = 7;
 
-/// Rows of the filter of the kernel that holds a filter: those compiled have an odd number, and leave
-/// out the last for a filter of one less.
-[[nodiscard]] constexpr std::int64_t toeplitz_held_rows(conv2d_problem const& p) noexcept
-{
-  return p.filter.height | 1;
-}
-
 /// Whether a kernel that holds the whole filter in registers is compiled for this filter height and
 /// stride; its width is known at run time. Other filters are read row by row from shared memory.
 [[nodiscard]] constexpr bool toeplitz_holds_filter(conv2d_problem const& p,
                                                    toeplitz_rows_begin begin) noexcept
 {
-  std::int64_t const rows = toeplitz_held_rows(p);
+  std::int64_t const rows = p.filter.height;
   int const chunks        = toeplitz_window_chunks(p, begin);
-  if (p.stride.height == 2) { return rows >= 3 && rows <= 7 && chunks <= 2; }
+  if (p.stride.height == 2) { return rows >= 2 && rows <= 7 && rows != 6 && chunks <= 2; }
   if (p.stride.height != 1) { return false; }
   // Where it reaches over most of the image, rows are better skipped.
   if (rows > 9 && rows >= p.input.height) { return false; }
@@ -99,6 +92,9 @@ inline constexpr int toeplitz_most_dilated_height = 7;
     case 1: return chunks <= 4;
     case 3: return chunks <= 3;
     case 5: return chunks <= 2;
+    case 2:
+    case 4:
+    case 6:
     case 7: return chunks == 1;
     case 9: return chunks == 1 && even;
     case 11:
@@ -130,7 +126,7 @@ inline constexpr int toeplitz_most_dilated_height = 7;
   int const window = toeplitz_window_chunks(p, begin);
   if (toeplitz_holds_filter(p, begin)) {
     if (p.stride.height == 2) { return 2; }
-    return toeplitz_held_rows(p) == 1 && window == 3 ? 4 : window;
+    return p.filter.height == 1 && window == 3 ? 4 : window;
   }
   std::int64_t const image = p.pad.left + toeplitz_lead(p, begin) + p.input.width;
   auto const needed =
