@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include <dwconv/core/status.hpp>
@@ -86,6 +87,7 @@ class toeplitz_launch {
       case 4: return launch<4, 1, 1, Begin, every_kernel>();
       case 6: return launch<6, 1, 1, Begin, every_kernel>();
       case 7: return launch<7, 1, 1, Begin>();
+      case 8: return launch<8, 1, 1, Begin, high>();
       case 9: return launch<9, 1, 1, Begin, high>();
       case 11: return launch<11, 1, 2, Begin, high>();
       default: return launch<13, 1, 2, Begin, high>();
@@ -117,6 +119,13 @@ class toeplitz_launch {
   template <int FilterHeight, int Stride, int Chunks, begin Begin, bool Compiled = true>
   [[nodiscard]] cudaError_t launch() const
   {
+    if constexpr (every_kernel &&
+                  dwconv::toeplitz_stores_each(FilterHeight, Stride, Chunks, Begin)) {
+      if (!params_.layout.kept) {
+        return launch_compiled<
+          dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Begin, Mover, false>>();
+      }
+    }
     if constexpr (Compiled) {
       return launch_compiled<
         dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Begin, Mover>>();
@@ -143,7 +152,9 @@ class toeplitz_launch {
   [[nodiscard]] dwconv::launch_shape shape() const
   {
     auto const tiles = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
-    auto const bytes = dwconv::toeplitz_tiles::shared_bytes(problem_, policy_);
+    int const planned = dwconv::toeplitz_tiles::shared_bytes(problem_, policy_);
+    int const bytes =
+      policy_.stacks ? planned : std::max(planned, params_.layout.shared_bytes());
     return {.grid         = dim3(static_cast<unsigned>(tiles)),
             .block        = dim3(static_cast<unsigned>(policy_.threads)),
             .shared_bytes = static_cast<unsigned>(bytes)};

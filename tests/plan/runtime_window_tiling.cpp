@@ -115,7 +115,7 @@ TEST_CASE("half types slide down columns, and where odd rows meet a stride",
   CHECK_FALSE(slides(with({1, 7}), 71));
   CHECK_FALSE(slides(with({3, 5}), 71));
   CHECK_FALSE(slides(with({1, 33}), 71));
-  CHECK(slides(with({3, 3}, {1, 1}, {2, 2}), 72));  // no matrix product has holes
+  CHECK_FALSE(slides(with({3, 3}, {1, 1}, {2, 2}), 72));
 }
 
 TEST_CASE("tiles of run-time windows cover y with threads that all fit", "[runtime_window_tiling]")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <dwconv/device/launch.cuh>
@@ -96,6 +97,7 @@ class toeplitz_launch {
     }
     if constexpr (Begin == toeplitz_rows_begin::even) {
       switch (plan_.problem.filter.height) {
+        case 8: return launch_kernel<8, 1, 1, Begin>();
         case 9: return launch_kernel<9, 1, 1, Begin>();
         case 11: return launch_kernel<11, 1, 2, Begin>();
         case 13: return launch_kernel<13, 1, 2, Begin>();
@@ -151,6 +153,14 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t launch_kernel() const
   {
     if constexpr (named(Height, KernelStride) && (Height > 0 || named_chunks(Chunks))) {
+      if constexpr (toeplitz_stores_each(Height, KernelStride, Chunks, Begin)) {
+        if (!params_.layout.kept) {
+          using config =
+            toeplitz_config<T, Height, KernelStride, Chunks, Begin, mover::newest, false>;
+          return launch(&toeplitz_forward_kernel<config, Epilogue>, shape(), stream_, params_,
+                        epilogue_);
+        }
+      }
       using config = toeplitz_config<T, Height, KernelStride, Chunks, Begin>;
       return launch(&toeplitz_forward_kernel<config, Epilogue>, shape(), stream_, params_,
                     epilogue_);
@@ -185,7 +195,11 @@ class toeplitz_launch {
   {
     return {.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
             .block        = dim3(static_cast<unsigned>(plan_.threads)),
-            .shared_bytes = static_cast<unsigned>(plan_.shared_bytes)};
+            // Odd addresses may need more than was planned, where results are not kept.
+            .shared_bytes = static_cast<unsigned>(
+              plan_.toeplitz.stacks
+                ? plan_.shared_bytes
+                : std::max(plan_.shared_bytes, params_.layout.shared_bytes()))};
   }
 
   forward_plan const& plan_;

@@ -123,27 +123,30 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
 
 /// Windows of columns of long rows: as wide as leaves room for a walk of some length, and one walk
 /// high. The wider they are the fewer copies of rows there are, and the higher the fewer rows are
-/// read twice.
+/// read twice. Lanes store results themselves: neighbours that fill a memory transaction.
 [[nodiscard]] constexpr bool cut_windows(conv2d_problem const& p, aims const& aim,
                                          device_facts const& device, toeplitz_tile& tile,
                                          int& walk) noexcept
 {
-  extent2 const out       = output_extent(p);
-  bool const held         = toeplitz_holds_filter(p, toeplitz_begin(p));
-  constexpr int long_walk = 20;
+  extent2 const out = output_extent(p);
+  bool const held   = toeplitz_holds_filter(p, toeplitz_begin(p));
   if (!held || p.filter.height == 1 || p.stride != extent2{1, 1} || out.width <= aim.most_columns ||
-      walk_down(p, aim, device) < long_walk) {
+      walk_down(p, aim, device) < aim.walk * 5 / 7) {
     return false;
   }
+  tile.kept              = !toeplitz_stores_each(p);
+  std::int64_t const room = tile.kept ? aim.staged_bytes * 3 / 2 : aim.staged_bytes * 15 / 8;
+  int const longest       = tile.kept ? aim.walk : aim.walk * 8 / 7;
+  int const long_enough   = tile.kept ? aim.walk * 5 / 7 : aim.walk;
   for (int part = 4; part >= 2; --part) {
     std::int64_t const columns =
       geometry::round_up(even_part(out.width, aim.most_columns * part / 4), toeplitz_block);
     std::int64_t const row_bytes = (columns + p.filter.width - 1) * toeplitz_element_bytes;
-    std::int64_t const rows = aim.staged_bytes * 3 / 2 / row_bytes - p.filter.height + 1;
-    walk         = static_cast<int>(std::clamp<std::int64_t>(rows / 4 * 4, 4, aim.walk));
+    std::int64_t const rows      = room / row_bytes - p.filter.height + 1;
+    walk         = static_cast<int>(std::clamp<std::int64_t>(rows / 4 * 4, 4, longest));
     tile.columns = static_cast<int>(columns);
     tile.rows    = walk;
-    if (walk >= long_walk) { break; }
+    if (walk >= long_enough) { break; }
   }
   return true;
 }
@@ -174,11 +177,13 @@ constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile
   std::int64_t const blocks = parts(tile.columns, toeplitz_block);
   auto const cost           = [&](std::int64_t r) {
     std::int64_t const multiplied = geometry::round_up(r * blocks, toeplitz_slots);
-    return multiplied * (r * walk * p.stride.height + shared_rows) * 1000 / (r * r * blocks * walk);
+    return multiplied * (2 * r * walk * p.stride.height + shared_rows) * 1000 /
+           (r * r * blocks * walk);
   };
   std::int64_t best = wanted;
-  for (std::int64_t r = wanted - 1; r >= std::max<std::int64_t>(fewest, 1); --r) {
-    if (cost(r) * 33 <= cost(best) * 34) { best = r; }
+  constexpr std::int64_t few_walks = 64;
+  for (std::int64_t r = wanted - 1; wanted <= few_walks && r >= fewest; --r) {
+    if (cost(r) * 20 <= cost(best) * 21) { best = r; }
   }
   wanted = best;
   // Narrower before lower: of a low strip more rows are read twice.
@@ -194,37 +199,35 @@ constexpr void cut_plane(conv2d_problem const& p, aims const& aim, toeplitz_tile
   tile.rows = static_cast<int>(std::min<std::int64_t>(even_part(runs, wanted) * walk, out.height));
 }
 
-/// A part of a plane, of a filter that is dilated down it: of some lengths of walks, numbers of them
-/// below each other and windows of columns that which takes the fewest instructions for what it
-/// leaves, rows and columns read twice considered.
+/// A part of a plane, of a filter that is dilated down it: full rows, or windows of long ones, and of
+/// some lengths and numbers of walks those that take the fewest steps for what they leave, rows read
+/// twice considered.
 constexpr void cut_phases(conv2d_problem const& p, aims const& aim, toeplitz_tile& tile,
                           int& walk) noexcept
 {
   // What a warp does beside its steps, in steps.
   constexpr std::int64_t beside = 6, scale = 1 << 12;
   extent2 const out   = output_extent(p);
-  extent2 const span  = filter_span(p);
   auto const phases   = toeplitz_phases::of(p);
   std::int64_t lowest = INT64_MAX;
-  // Where nothing has room, none that is smaller would be worth its halo.
+  // Where nothing has room, no smaller one would be worth its halo.
   tile = {.rows = static_cast<int>(out.height), .columns = static_cast<int>(out.width)};
-  for (int windows = 1; windows <= 64; windows *= 2) {
-    std::int64_t const part = geometry::round_up(parts(out.width, windows), toeplitz_block);
+  for (int most = aim.most_columns; most >= 64 && lowest == INT64_MAX; most /= 2) {
+    std::int64_t const part    = geometry::round_up(even_part(out.width, most), toeplitz_block);
     std::int64_t const columns = std::min(part, out.width);
     for (int length = 4; length <= aim.walk; length += 2) {
-      for (int down = 1; down <= 4; ++down) {
+      for (int down = 1; down <= 3; ++down) {
         std::int64_t const rows =
           std::min<std::int64_t>(std::int64_t{length} * phases.step * down, out.height);
         toeplitz_tile const t{.rows = static_cast<int>(rows), .columns = static_cast<int>(columns)};
-        bool const first = lowest == INT64_MAX;
-        if (staged_bytes(p, t) > (first && windows == 64 ? 4 : 2) * aim.staged_bytes) { break; }
+        if (2 * staged_bytes(p, t) > 5 * aim.staged_bytes) { break; }
         std::int64_t const steps = length + p.filter.height - 1 + beside;
-        std::int64_t const work  = items(p, t, length) / p.multiplier * toeplitz_slots *
-                                  toeplitz_block * steps * scale / (rows * columns);
-        std::int64_t const read =
-          (rows + span.height) * (columns + span.width) * scale / (rows * columns);
-        if (work + read / 2 < lowest) {
-          lowest = work + read / 2;
+        std::int64_t const work  = items(p, t, length) / p.multiplier * parts(out.height, rows) *
+                                  toeplitz_slots * toeplitz_block * steps * scale /
+                                  (out.height * columns);
+        std::int64_t const cost = work + filter_span(p).height * scale / (2 * rows);
+        if (cost < lowest) {
+          lowest = cost;
           tile   = t;
           walk   = length;
         }
@@ -362,7 +365,11 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   using namespace toeplitz_tiles;
   extent2 const out = output_extent(p);
   toeplitz_policy policy{};
-  toeplitz_tile& tile      = policy.tile;
+  toeplitz_tile& tile = policy.tile;
+  // Strides read more than they write: found to pay up to four times L2.
+  std::int64_t const read = p.batch * p.channels * p.input.height * p.input.width;
+  policy.passing          = p.stride.height * p.stride.width > 1 &&
+                   read * toeplitz_element_bytes <= 4 * device.l2_bytes;
   auto const count_threads = [&](std::int64_t work) {
     std::int64_t const passes = parts(std::max<std::int64_t>(work, 1), aim.warps);
     policy.threads = static_cast<int>(32 * parts(std::max<std::int64_t>(work, 1), passes));
@@ -403,7 +410,9 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   while (tile.rows > policy.walk && !fits()) {
     tile.rows = (tile.rows - 1) / policy.walk * policy.walk;
   }
-  return count_threads(items(p, tile, policy.walk));
+  // Of the matrices of a filter dilated that far a warp makes use several times.
+  std::int64_t const uses = toeplitz_dilated(p) && toeplitz_chunks(p, toeplitz_begin(p)) > 1 ? 2 : 1;
+  return count_threads(parts(items(p, tile, policy.walk), uses));
 }
 
 /// Why the toeplitz family cannot take a problem, or null; `policy` becomes the tile that was chosen

@@ -20,12 +20,14 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// @tparam Stride       Along both axes, or 0 for any.
 /// @tparam Chunks       Matrix products along a filter row, as `toeplitz_chunks` says.
 /// @tparam Begin        Where rows of x and y begin.
+/// @tparam Kept         Whether results are gathered in shared memory.
 template <half_element T, int FilterHeight, int Stride, int Chunks, toeplitz_rows_begin Begin,
-          mover Mover = mover::newest>
+          mover Mover = mover::newest, bool Kept = true>
 struct toeplitz_config {
   using element_type                 = T;
   static constexpr int filter_height = FilterHeight;
   static constexpr bool even = Begin == toeplitz_rows_begin::even;
+  static constexpr bool kept         = Kept;
   /// Whether walks may go along a plane's only row.
   static constexpr bool one_row = FilterHeight == 1;
   static constexpr mover how    = Mover;
@@ -45,7 +47,7 @@ struct toeplitz_tile_view {
   toeplitz_params<T> const& p;
   toeplitz_position const& tile;
   T* staged;         ///< The tile's first element.
-  T* kept;           ///< Where the tile's first result is kept.
+  T* kept;           ///< Where the tile's first result is kept, if it is.
   T const* filters;  ///< Extended filter rows.
 };
 
@@ -181,8 +183,10 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue con
     }
 
     typename engine::windows windows;
-    toeplitz_retire<T, Epilogue, Config::even, Along, engine::shifts> retire{
-      {},   -engine::early_rows,   Along ? toeplitz_stretch : g.kept_row * step,
+    toeplitz_retire<T, Epilogue, Config::kept, Config::even, Along, engine::shifts> retire{
+      {},   -engine::early_rows,   Along          ? toeplitz_stretch
+                                   : Config::kept ? g.kept_row * step
+                                                  : f.output_width * step,
       step, f.output_width * step, epilogue};
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
@@ -198,17 +202,20 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue con
       std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
       at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
       int const before         = retire.row * step;
-      T* const to              = kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
-                            (slot.row + before) * g.kept_row + across);
       at.row += before;
       at.offset += static_cast<std::int64_t>(before) * f.output_width;
+      T* const to = Config::kept
+                      ? kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
+                                (slot.row + before) * g.kept_row + across)
+                      : p.y + at.offset;
       auto const rows_of = [&](int left) {
         int const rows =
           Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
         return static_cast<unsigned>(left > 0 ? rows : 0);
       };
-      retire.slot[s] = {
-        at, shared_cursor<T>{to}, {rows_of(across < 0 ? 0 : columns), rows_of(columns - 1)}};
+      retire.slot[s] = {at,
+                        decltype(retire.slot[s].kept){to},
+                        {rows_of(across < 0 ? 0 : columns), rows_of(columns - 1)}};
     }
     toeplitz_span const span = toeplitz_span_of<engine::dilates>(view, item.slot);
     if constexpr (!engine::extends_filter && !engine::keeps) {
@@ -282,10 +289,12 @@ __global__ void __launch_bounds__(toeplitz_threads,
   } else {
     toeplitz_compute<Config, false>(view, epilogue, load);
   }
-  if constexpr (how == mover::bulk) { fence_before_bulk(); }
-  block_sync();
-  toeplitz_store<how>(toeplitz_output_runs(p.layout, p.grid, f, tile), y,
-                      kept_area + past_boundary(y));
+  if constexpr (Config::kept) {
+    if constexpr (how == mover::bulk) { fence_before_bulk(); }
+    block_sync();
+    toeplitz_store<how>(toeplitz_output_runs(p.layout, p.grid, f, tile), y,
+                        kept_area + past_boundary(y));
+  }
 }
 
 DWCONV_ABI_NAMESPACE_END

@@ -18,6 +18,8 @@ struct toeplitz_tile {
   int channels = 1;  ///< Input channels.
   int rows     = 1;  ///< Output rows of each plane.
   int columns  = 1;  ///< Output columns of each row; a multiple of 8, or the whole row.
+  bool kept    = true;  ///< Results are gathered in shared memory, and stored together. Otherwise
+                        ///< each lane stores its own, where rows begin at even addresses.
   friend constexpr bool operator==(toeplitz_tile const&, toeplitz_tile const&) = default;
 };
 
@@ -96,6 +98,7 @@ inline constexpr int toeplitz_most_dilated_height = 7;
     case 4:
     case 6:
     case 7: return chunks == 1;
+    case 8:
     case 9: return chunks == 1 && even;
     case 11:
     case 13: return chunks == 2 && even;
@@ -116,6 +119,21 @@ inline constexpr int toeplitz_most_dilated_height = 7;
          toeplitz_holds_filter(p, toeplitz_begin(p)) &&
          (toeplitz_begin(p) == toeplitz_rows_begin::alike ||
           toeplitz_holds_filter(p, toeplitz_rows_begin::any));
+}
+
+/// Whether there is a kernel, of those that hold the filter, in which each lane stores its results.
+[[nodiscard]] constexpr bool toeplitz_stores_each(std::int64_t height, std::int64_t stride,
+                                                  int chunks, toeplitz_rows_begin begin) noexcept
+{
+  return begin == toeplitz_rows_begin::even && height % 2 == 1 && height <= 9 && stride == 1 &&
+         chunks == 1;
+}
+[[nodiscard]] constexpr bool toeplitz_stores_each(conv2d_problem const& p) noexcept
+{
+  auto const begin = toeplitz_begin(p);
+  return toeplitz_holds_filter(p, begin) &&
+         toeplitz_stores_each(p.filter.height, p.stride.height, toeplitz_window_chunks(p, begin),
+                              begin);
 }
 
 /// Matrix products along a row of the filter, as many as a kernel is compiled for. Large filters do
@@ -235,6 +253,7 @@ struct toeplitz_layout {
   int image_pitch;  ///< From one staged image to the next.
   int slack;        ///< Readable elements before the first staged row and after the last.
   int input_size;   ///< Of the whole staging area.
+  bool kept;        ///< As in `tile`, but always where rows begin anywhere.
   int kept_row;     ///< The same for results.
   int kept_plane;   ///< From one output channel to the next.
   int kept_image;
@@ -286,7 +305,9 @@ struct toeplitz_layout {
     g.kept_image  = congruent(planes * std::int64_t{g.kept_plane} + 2 * piece,
                               p.output_channels() % piece * (out_plane % piece));
     g.kept_image  = beside(g.kept_image, tile.columns, 1);
-    g.output_size = geometry::round_up(tile.images * g.kept_image + 2 * piece, 64);
+    g.kept        = tile.kept || begin != toeplitz_rows_begin::even;
+    g.output_size =
+      g.kept ? geometry::round_up(tile.images * g.kept_image + 2 * piece, 64) : 0;
 
     g.filter = toeplitz_filter_rows::of(p, begin);
     if (!toeplitz_holds_filter(p, begin)) {
@@ -302,12 +323,13 @@ struct toeplitz_layout {
     return 128 + (input_size + output_size + filter_size + raw_size) * toeplitz_element_bytes;
   }
 
-  /// Enough for tensors that begin anywhere: what is planned does not know them.
+  /// Enough for tensors that begin anywhere: what is planned does not know them. But where results
+  /// are not kept, those that begin at odd addresses need more.
   [[nodiscard]] static constexpr int shared_bytes(conv2d_problem const& p,
                                                   toeplitz_tile tile) noexcept
   {
     int const bytes = of(p, tile, toeplitz_begin(p)).shared_bytes();
-    if (toeplitz_begin(p) != toeplitz_rows_begin::even) { return bytes; }
+    if (toeplitz_begin(p) != toeplitz_rows_begin::even || !tile.kept) { return bytes; }
     return std::max(bytes, of(p, tile, toeplitz_rows_begin::any).shared_bytes());
   }
 
