@@ -97,7 +97,7 @@ TEST_CASE("toeplitz: dilated filters, along rows and down planes, wherever rows 
       for (std::int64_t const across : {1, 2, 3, 5, 12}) {
         // Spans of up to three matrix products, of higher filters fewer.
         std::int64_t const longest = kh == 3 ? 40 : kh == 7 ? 9 : 24;
-        std::int64_t const kw      = random.between(1, std::clamp<std::int64_t>(longest / across, 1, 5));
+        std::int64_t const kw = random.between(1, std::clamp<std::int64_t>(longest / across, 1, 5));
         conv2d_problem p{.batch      = random.between(1, 3),
                          .channels   = random.between(1, 3),
                          .multiplier = random.between(1, 2),
@@ -125,14 +125,14 @@ TEST_CASE("toeplitz: planes of every size under dilated filters", "[toeplitz]")
   std::size_t next = 0;
   for (std::int64_t size = 1; size <= 40; size += 1 + size / 8) {
     for (std::int64_t const dilation : {2, 5, 12}) {
-      conv2d_problem const p{
-        .batch    = 1 + static_cast<std::int64_t>(next % 5),
-        .channels = 1 + static_cast<std::int64_t>(next / 3 % 4),
-        .input    = {size, 1 + (size * 7 + static_cast<std::int64_t>(next)) % 40},
-        .filter   = {3, 3},
-        .dilation = {dilation, dilation},
-        .pad      = {dilation, dilation, dilation, dilation}};
-      for (auto const& door : {toeplitz_door<>{}, small_tiles, toeplitz_door<>{.device = no_device}}) {
+      conv2d_problem const p{.batch    = 1 + static_cast<std::int64_t>(next % 5),
+                             .channels = 1 + static_cast<std::int64_t>(next / 3 % 4),
+                             .input = {size, 1 + (size * 7 + static_cast<std::int64_t>(next)) % 40},
+                             .filter   = {3, 3},
+                             .dilation = {dilation, dilation},
+                             .pad      = {dilation, dilation, dilation, dilation}};
+      for (auto const& door :
+           {toeplitz_door<>{}, small_tiles, toeplitz_door<>{.device = no_device}}) {
         CHECK(toeplitz_agrees(next, p, next % 8, door));
       }
       ++next;
@@ -216,8 +216,7 @@ TEST_CASE("toeplitz: walks go along planes of one row", "[toeplitz]")
   }
 }
 
-TEST_CASE("toeplitz: walks go along planes of one row with strides and wide filters",
-          "[toeplitz]")
+TEST_CASE("toeplitz: walks go along planes of one row with strides and wide filters", "[toeplitz]")
 {
   std::size_t next = 0;
   for (std::int64_t const stride : {1, 2, 3, 4, 6}) {
@@ -294,9 +293,9 @@ TEST_CASE("toeplitz: lanes store results themselves, wherever rows begin", "[toe
 {
   dice random{13};
   for (std::size_t next = 0; next < 60; ++next) {
-    std::int64_t const taps  = random.between(1, 9);
-    auto const stride        = random.between(1, 2);
-    auto const dilation      = stride == 1 && taps <= 3 ? random.between(1, 3) : 1;
+    std::int64_t const taps = random.between(1, 9);
+    auto const stride       = random.between(1, 2);
+    auto const dilation     = stride == 1 && taps <= 3 ? random.between(1, 3) : 1;
     conv2d_problem const p{.batch      = random.between(1, 3),
                            .channels   = random.between(1, 3),
                            .multiplier = random.between(1, 2),

@@ -151,10 +151,9 @@ class toeplitz_launch {
 
   [[nodiscard]] dwconv::launch_shape shape() const
   {
-    auto const tiles = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
+    auto const tiles  = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
     int const planned = dwconv::toeplitz_tiles::shared_bytes(problem_, policy_);
-    int const bytes =
-      policy_.stacks ? planned : std::max(planned, params_.layout.shared_bytes());
+    int const bytes   = policy_.stacks ? planned : std::max(planned, params_.layout.shared_bytes());
     return {.grid         = dim3(static_cast<unsigned>(tiles)),
             .block        = dim3(static_cast<unsigned>(policy_.threads)),
             .shared_bytes = static_cast<unsigned>(bytes)};

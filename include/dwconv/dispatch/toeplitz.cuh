@@ -193,13 +193,12 @@ class toeplitz_launch {
 
   [[nodiscard]] launch_shape shape() const
   {
-    return {.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
-            .block        = dim3(static_cast<unsigned>(plan_.threads)),
+    return {.grid  = dim3(static_cast<unsigned>(plan_.blocks)),
+            .block = dim3(static_cast<unsigned>(plan_.threads)),
             // Odd addresses may need more than was planned, where results are not kept.
             .shared_bytes = static_cast<unsigned>(
-              plan_.toeplitz.stacks
-                ? plan_.shared_bytes
-                : std::max(plan_.shared_bytes, params_.layout.shared_bytes()))};
+              plan_.toeplitz.stacks ? plan_.shared_bytes
+                                    : std::max(plan_.shared_bytes, params_.layout.shared_bytes()))};
   }
 
   forward_plan const& plan_;

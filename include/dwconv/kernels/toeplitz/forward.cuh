@@ -26,7 +26,7 @@ template <half_element T, int FilterHeight, int Stride, int Chunks, toeplitz_row
 struct toeplitz_config {
   using element_type                 = T;
   static constexpr int filter_height = FilterHeight;
-  static constexpr bool even = Begin == toeplitz_rows_begin::even;
+  static constexpr bool even         = Begin == toeplitz_rows_begin::even;
   static constexpr bool kept         = Kept;
   /// Whether walks may go along a plane's only row.
   static constexpr bool one_row = FilterHeight == 1;
@@ -125,7 +125,8 @@ template <bool Dilates, typename T>
     return (tile.row + run * p.walk) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
   };
   if (Dilates && n.step.divisor() > 1) {
-    // In steps; where there is one walk below each other, phases all begin within the first of them.
+    // In steps; where there is one walk below each other, phases all begin within the first of
+    // them.
     int const top   = tile.row - p.frame.pad_top - tile.input_row;
     bool const once = p.walk * n.step.divisor() >= tile.rows;
     return {once ? n.step.quotient_up(max(1 - n.step.divisor() - top, 0)) : 0,
@@ -184,14 +185,18 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue con
 
     typename engine::windows windows;
     toeplitz_retire<T, Epilogue, Config::kept, Config::even, Along, engine::shifts> retire{
-      {},   -engine::early_rows,   Along          ? toeplitz_stretch
-                                   : Config::kept ? g.kept_row * step
-                                                  : f.output_width * step,
-      step, f.output_width * step, epilogue};
+      {},
+      -engine::early_rows,
+      Along          ? toeplitz_stretch
+      : Config::kept ? g.kept_row * step
+                     : f.output_width * step,
+      step,
+      f.output_width * step,
+      epilogue};
 #pragma unroll
     for (int s = 0; s < 2; ++s) {
-      auto const slot =
-        toeplitz_slot::of<Along, engine::dilates>(p, tile, item.slot + lane_index() / 4 + 8 * s, shift);
+      auto const slot = toeplitz_slot::of<Along, engine::dilates>(
+        p, tile, item.slot + lane_index() / 4 + 8 * s, shift);
       T const* const plane_of_x =
         staged + (slot.image * g.image_pitch + item.input * g.plane_pitch);
       windows.template place<Along>(s, plane_of_x, p, tile, slot, early);
@@ -204,10 +209,9 @@ __device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue con
       int const before         = retire.row * step;
       at.row += before;
       at.offset += static_cast<std::int64_t>(before) * f.output_width;
-      T* const to = Config::kept
-                      ? kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
-                                (slot.row + before) * g.kept_row + across)
-                      : p.y + at.offset;
+      T* const to = Config::kept ? kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
+                                           (slot.row + before) * g.kept_row + across)
+                                 : p.y + at.offset;
       auto const rows_of = [&](int left) {
         int const rows =
           Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
@@ -269,7 +273,8 @@ __global__ void __launch_bounds__(toeplitz_threads,
   toeplitz_tile_view<T> const view{p, tile, input_area + (p.layout.slack + past_boundary(x)),
                                    kept_area + past_boundary(y), filters};
 
-  toeplitz_load<T, how> load{*barrier, p.x, p.x + planes * f.input_height * f.input_width, p.passing};
+  toeplitz_load<T, how> load{*barrier, p.x, p.x + planes * f.input_height * f.input_width,
+                             p.passing};
   load.start(toeplitz_input_runs(p.layout, p.grid, f, tile), x,
              input_area + (p.layout.slack + past_boundary(x)));
   // Filters are on their way while the tile lands.

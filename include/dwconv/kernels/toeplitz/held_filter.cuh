@@ -90,7 +90,7 @@ class toeplitz_held_filter {
       for (int i = 0; i < 2 * Chunks; ++i) {
 #pragma unroll
         for (int n = 0; n < taps; ++n) {
-          int const k   = i * toeplitz_depth / 2 + first_tap + n;
+          int const k      = i * toeplitz_depth / 2 + first_tap + n;
           to.tap[kh][i][n] = tap(row + Step * k, first + k, width);
         }
       }

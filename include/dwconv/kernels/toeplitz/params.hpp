@@ -203,9 +203,9 @@ struct toeplitz_params {
   toeplitz_rows_begin begin;
   int taps;                      ///< Of a filter row,
   toeplitz_grid::divisor apart;  ///< and columns from one of them to the next.
-  int walk;    ///< Output rows of a slot, or steps where walks go along a plane's only row.
-  int lead;    ///< Columns by which windows begin before the first tap.
-  bool along;  ///< Walks go along a plane's only row.
+  int walk;      ///< Output rows of a slot, or steps where walks go along a plane's only row.
+  int lead;      ///< Columns by which windows begin before the first tap.
+  bool along;    ///< Walks go along a plane's only row.
   bool turned;   ///< The filter, by 180 degrees.
   bool passing;  ///< What is read does not take the place of what others left in L2.
 

@@ -11,8 +11,8 @@ struct toeplitz_policy {
   int threads = 32;
   int walk    = 7;  ///< Output rows that a slot walks down. Even where rows have odd lengths and
                     ///< a tile has several walks below each other: all begin alike then.
-  bool stacks = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
-  bool along  = false;  ///< Walks go along a plane's only row.
+  bool stacks  = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
+  bool along   = false;  ///< Walks go along a plane's only row.
   bool passing = false;  ///< What is read does not take the place of what others left in L2.
   friend constexpr bool operator==(toeplitz_policy const&, toeplitz_policy const&) = default;
 };

@@ -24,11 +24,10 @@ struct toeplitz_slot {
   /// @param shift    Columns by which blocks begin early.
   template <bool Along, bool Dilates, typename T>
   [[nodiscard]] static __device__ toeplitz_slot of(toeplitz_params<T> const& p,
-                                                   toeplitz_position const& t, int index,
-                                                   int shift)
+                                                   toeplitz_position const& t, int index, int shift)
   {
-    auto const& n  = p.grid;
-    int const odd  = Dilates && of_second_class(n, index) ? 1 : 0;
+    auto const& n = p.grid;
+    int const odd = Dilates && of_second_class(n, index) ? 1 : 0;
     index -= odd * first_of_second(n);
     int const line = n.blocks.quotient(index);
     int const run  = n.images.quotient(line);

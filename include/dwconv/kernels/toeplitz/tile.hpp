@@ -14,10 +14,10 @@ namespace dwconv {
 /// The outputs one block of the toeplitz family computes: whole planes of neighbouring channels of
 /// several images, or a strip of rows of one plane, or a window of columns of such a strip.
 struct toeplitz_tile {
-  int images   = 1;  ///< More than one, as more than one channel, with whole planes only.
-  int channels = 1;  ///< Input channels.
-  int rows     = 1;  ///< Output rows of each plane.
-  int columns  = 1;  ///< Output columns of each row; a multiple of 8, or the whole row.
+  int images   = 1;     ///< More than one, as more than one channel, with whole planes only.
+  int channels = 1;     ///< Input channels.
+  int rows     = 1;     ///< Output rows of each plane.
+  int columns  = 1;     ///< Output columns of each row; a multiple of 8, or the whole row.
   bool kept    = true;  ///< Results are gathered in shared memory, and stored together. Otherwise
                         ///< each lane stores its own, where rows begin at even addresses.
   friend constexpr bool operator==(toeplitz_tile const&, toeplitz_tile const&) = default;
@@ -37,8 +37,8 @@ inline constexpr int toeplitz_element_bytes = 2;
 
 /// Where rows of x and y begin. Kernels are compiled for each.
 enum class toeplitz_rows_begin : std::uint8_t {
-  even,  ///< At even addresses all.
-  any,   ///< Also at odd ones: rows have odd lengths, or a tensor begins there.
+  even,   ///< At even addresses all.
+  any,    ///< Also at odd ones: rows have odd lengths, or a tensor begins there.
   alike,  ///< Wherever it is, those of a walk begin alike: of rows of odd lengths it takes every
           ///< so many, an even number.
 };
@@ -69,8 +69,7 @@ enum class toeplitz_rows_begin : std::uint8_t {
                                                    toeplitz_rows_begin begin) noexcept
 {
   int const before          = begin == toeplitz_rows_begin::any ? 1 : toeplitz_lead(p, begin);
-  std::int64_t const window =
-    (toeplitz_block - 1) * p.stride.width + filter_span(p).width + before;
+  std::int64_t const window = (toeplitz_block - 1) * p.stride.width + filter_span(p).width + before;
   return static_cast<int>(geometry::divide_up(window, toeplitz_depth));
 }
 
@@ -161,9 +160,9 @@ inline constexpr int toeplitz_sums = 7;
 /// beside each other.
 inline constexpr int toeplitz_stretch = toeplitz_block * toeplitz_slots;
 
-/// How the output rows of a tile are dealt out to walks: one takes every `step`-th row, and its rows
-/// of sums meet the same rows of x. Where a filter is dilated down the plane, the rows in between
-/// belong to walks of other phases.
+/// How the output rows of a tile are dealt out to walks: one takes every `step`-th row, and its
+/// rows of sums meet the same rows of x. Where a filter is dilated down the plane, the rows in
+/// between belong to walks of other phases.
 struct toeplitz_phases {
   int step;     ///< From one row of a walk to the next, and as many phases.
   int classes;  ///< 2 where phases begin at even and odd addresses in turn: slots of one matrix
@@ -191,8 +190,8 @@ struct toeplitz_phases {
   }
 };
 
-/// Blocks of a row of `columns` outputs. Those of walks that begin at an odd address begin one column
-/// early, where walks' rows begin alike.
+/// Blocks of a row of `columns` outputs. Those of walks that begin at an odd address begin one
+/// column early, where walks' rows begin alike.
 [[nodiscard]] constexpr std::int64_t toeplitz_row_blocks(conv2d_problem const& p,
                                                          std::int64_t columns) noexcept
 {
@@ -205,9 +204,8 @@ struct toeplitz_phases {
 {
   constexpr std::int64_t least_width = 256;
   extent2 const out                  = output_extent(p);
-  return p.input.height == 1 && p.filter.height == 1 && out.height == 1 &&
-         p.stride.height == 1 && out.width >= least_width &&
-         toeplitz_holds_filter(p, toeplitz_rows_begin::any);
+  return p.input.height == 1 && p.filter.height == 1 && out.height == 1 && p.stride.height == 1 &&
+         out.width >= least_width && toeplitz_holds_filter(p, toeplitz_rows_begin::any);
 }
 
 /// Filter rows in shared memory, extended by zeros on both sides, in two copies: the second begins
@@ -306,8 +304,7 @@ struct toeplitz_layout {
                               p.output_channels() % piece * (out_plane % piece));
     g.kept_image  = beside(g.kept_image, tile.columns, 1);
     g.kept        = tile.kept || begin != toeplitz_rows_begin::even;
-    g.output_size =
-      g.kept ? geometry::round_up(tile.images * g.kept_image + 2 * piece, 64) : 0;
+    g.output_size = g.kept ? geometry::round_up(tile.images * g.kept_image + 2 * piece, 64) : 0;
 
     g.filter = toeplitz_filter_rows::of(p, begin);
     if (!toeplitz_holds_filter(p, begin)) {
