@@ -134,7 +134,8 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
       walk_down(p, aim, device) < aim.walk * 5 / 7) {
     return false;
   }
-  tile.kept               = !toeplitz_stores_each(p);
+  // Tensors at odd addresses need room for results all the same.
+  tile.kept               = !toeplitz_stores_each(p) || p.multiplier > 1;
   std::int64_t const room = tile.kept ? aim.staged_bytes * 3 / 2 : aim.staged_bytes * 15 / 8;
   int const longest       = tile.kept ? aim.walk : aim.walk * 8 / 7;
   int const long_enough   = tile.kept ? aim.walk * 5 / 7 : aim.walk;
