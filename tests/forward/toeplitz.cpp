@@ -95,8 +95,8 @@ TEST_CASE("toeplitz: dilated filters, along rows and down planes, wherever rows 
   for (std::int64_t const kh : {1, 3, 5, 7}) {
     for (std::int64_t const down : {1, 2, 3, 4, 7, 12}) {
       for (std::int64_t const across : {1, 2, 3, 5, 12}) {
-        // Spans of up to three matrix products, of higher filters fewer.
-        std::int64_t const longest = kh == 3 ? 40 : kh == 7 ? 9 : 24;
+        // Spans of up to two matrix products, of higher filters one.
+        std::int64_t const longest = kh <= 3 ? 24 : 9;
         std::int64_t const kw = random.between(1, std::clamp<std::int64_t>(longest / across, 1, 5));
         conv2d_problem p{.batch      = random.between(1, 3),
                          .channels   = random.between(1, 3),
@@ -117,7 +117,7 @@ TEST_CASE("toeplitz: dilated filters, along rows and down planes, wherever rows 
       }
     }
   }
-  CHECK(next > 90);
+  CHECK(next > 60);
 }
 
 TEST_CASE("toeplitz: planes of every size under dilated filters", "[toeplitz]")

@@ -80,14 +80,11 @@ class toeplitz_launch {
                : chunks == 2 ? launch<1, 1, 2, Begin, every_kernel>()
                              : launch<1, 1, 4, Begin, every_kernel>();
       case 3: return held_three<Begin>();
-      case 5:
-        return chunks == 1 ? launch<5, 1, 1, Begin, every_kernel>()
-                           : launch<5, 1, 2, Begin, every_kernel>();
+      case 5: return launch<5, 1, 1, Begin, every_kernel>();
       case 2: return launch<2, 1, 1, Begin, every_kernel>();
       case 4: return launch<4, 1, 1, Begin, every_kernel>();
       case 6: return launch<6, 1, 1, Begin, every_kernel>();
       case 7: return launch<7, 1, 1, Begin>();
-      case 8: return launch<8, 1, 1, Begin, high>();
       case 9: return launch<9, 1, 1, Begin, high>();
       case 11: return launch<11, 1, 2, Begin, high>();
       default: return launch<13, 1, 2, Begin, high>();
@@ -101,7 +98,7 @@ class toeplitz_launch {
     switch (dwconv::toeplitz_chunks(problem_, Begin)) {
       case 1: return launch<3, 1, 1, Begin, compiled>();
       case 2: return launch<3, 1, 2, Begin, every_kernel>();
-      default: return launch<3, 1, 3, Begin, every_kernel>();
+      default: return launch < 3, 1, 3, Begin, every_kernel && Begin == begin::even > ();
     }
   }
 

@@ -70,11 +70,8 @@ class toeplitz_launch {
     constexpr std::int64_t most = geometry::divide_up(
       (toeplitz_block - 1) * Stride::extent.width + Taps::extent.width + 1, toeplitz_depth);
     constexpr std::int64_t rows = Taps::extent.height;
-    constexpr bool low          = rows == 1   ? most <= 4
-                                  : rows == 3 ? most <= 3
-                                  : rows == 5 ? most <= 2
-                                              : rows <= 7 && most == 1;
-    constexpr bool always_held  = low && Stride::extent.height == 1;
+    constexpr bool low = rows == 1 ? most <= 4 : rows == 3 ? most <= 2 : rows <= 7 && most == 1;
+    constexpr bool always_held = low && Stride::extent.height == 1;
     return !always_held && (chunks <= 2 || chunks <= most + 1);
   }
 
@@ -88,16 +85,14 @@ class toeplitz_launch {
                : chunks == 2 ? launch_kernel<1, 1, 2, Begin>()
                              : launch_kernel<1, 1, 4, Begin>();
       case 3: return held_three<Begin>();
-      case 5:
-        return chunks == 1 ? launch_kernel<5, 1, 1, Begin>() : launch_kernel<5, 1, 2, Begin>();
       case 2: return launch_kernel<2, 1, 1, Begin>();
       case 4: return launch_kernel<4, 1, 1, Begin>();
+      case 5: return launch_kernel<5, 1, 1, Begin>();
       case 6: return launch_kernel<6, 1, 1, Begin>();
       case 7: return launch_kernel<7, 1, 1, Begin>();
     }
     if constexpr (Begin == toeplitz_rows_begin::even) {
       switch (plan_.problem.filter.height) {
-        case 8: return launch_kernel<8, 1, 1, Begin>();
         case 9: return launch_kernel<9, 1, 1, Begin>();
         case 11: return launch_kernel<11, 1, 2, Begin>();
         case 13: return launch_kernel<13, 1, 2, Begin>();
@@ -109,10 +104,13 @@ class toeplitz_launch {
   template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t held_three() const
   {
-    switch (toeplitz_chunks(plan_.problem, Begin)) {
+    int const chunks = toeplitz_chunks(plan_.problem, Begin);
+    if constexpr (Begin == toeplitz_rows_begin::even) {
+      if (chunks == 3) { return launch_kernel<3, 1, 3, Begin>(); }
+    }
+    switch (chunks) {
       case 1: return launch_kernel<3, 1, 1, Begin>();
       case 2: return launch_kernel<3, 1, 2, Begin>();
-      case 3: return launch_kernel<3, 1, 3, Begin>();
     }
     return cudaErrorInvalidValue;
   }

@@ -34,8 +34,8 @@ inline constexpr int toeplitz_threads = 128;
   if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
   if (filter_height > 9) { return 2; }
   if (filter_height == 1 && chunks > 2) { return 4; }
-  if (filter_height > 1 && stride == 1 && chunks > 1) { return filter_height == 3 ? 4 : 2; }
-  if (filter_height >= 8) { return 4; }
+  if (filter_height == 3 && stride == 1 && chunks > 1) { return 4; }
+  if (filter_height == 9) { return 4; }
   if (stride == 1 && filter_height <= 3) { return 6; }
   if (begin == toeplitz_rows_begin::any) {
     if (stride == 1) { return filter_height <= 5 ? 5 : filter_height == 6 ? 3 : 4; }

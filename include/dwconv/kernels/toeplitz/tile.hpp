@@ -91,13 +91,12 @@ inline constexpr int toeplitz_most_dilated_height = 7;
   bool const even = begin == toeplitz_rows_begin::even;
   switch (rows) {
     case 1: return chunks <= 4;
-    case 3: return chunks <= 3;
-    case 5: return chunks <= 2;
+    case 3: return chunks <= 2 || (chunks == 3 && even);
     case 2:
     case 4:
+    case 5:
     case 6:
     case 7: return chunks == 1;
-    case 8:
     case 9: return chunks == 1 && even;
     case 11:
     case 13: return chunks == 2 && even;
@@ -124,8 +123,8 @@ inline constexpr int toeplitz_most_dilated_height = 7;
 [[nodiscard]] constexpr bool toeplitz_stores_each(std::int64_t height, std::int64_t stride,
                                                   int chunks, toeplitz_rows_begin begin) noexcept
 {
-  return begin == toeplitz_rows_begin::even && height % 2 == 1 && height <= 9 && stride == 1 &&
-         chunks == 1;
+  return begin == toeplitz_rows_begin::even && height % 2 == 1 && height >= 3 && height <= 9 &&
+         stride == 1 && chunks == 1;
 }
 [[nodiscard]] constexpr bool toeplitz_stores_each(conv2d_problem const& p) noexcept
 {
