@@ -25,7 +25,10 @@ struct toeplitz_door {
       return {.code = dwconv::status_code::mismatch, .argument = obstacle};
     }
     policy = dwconv::choose_toeplitz_policy(problem, device, aim);
-    if (!kept) { policy.tile.kept = !dwconv::toeplitz_stores_each(problem); }
+    if (!kept) {
+      bool const narrow = problem.input.width < policy.tile.columns + problem.filter.width;
+      policy.tile.kept  = narrow || !dwconv::toeplitz_stores_each(problem);
+    }
     toeplitz_launch<T, Epilogue, Mover> const launch{problem, policy, tensors, epilogue, stream};
     return launch() == cudaSuccess
              ? dwconv::status{}

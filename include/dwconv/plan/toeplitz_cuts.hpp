@@ -134,8 +134,10 @@ inline constexpr aims sm90{.staged_bytes = 16 * 1024,
       walk_down(p, aim, device) < aim.walk * 5 / 7) {
     return false;
   }
-  // Tensors at odd addresses need room for results all the same.
-  tile.kept               = !toeplitz_stores_each(p) || p.multiplier > 1;
+  // Tensors at odd addresses need room for results all the same; and of rows narrower than a tile
+  // windows beside the image begin behind what is staged.
+  bool const narrow       = p.input.width < aim.most_columns + p.filter.width;
+  tile.kept               = !toeplitz_stores_each(p) || p.multiplier > 1 || narrow;
   std::int64_t const room = tile.kept ? aim.staged_bytes * 3 / 2 : aim.staged_bytes * 15 / 8;
   int const longest       = tile.kept ? aim.walk : aim.walk * 8 / 7;
   int const long_enough   = tile.kept ? aim.walk * 5 / 7 : aim.walk;

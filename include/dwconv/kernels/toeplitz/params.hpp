@@ -140,7 +140,10 @@ struct toeplitz_position {
     t.input_columns = g.whole_rows ? f.input_width : at_most(right, f.input_width) - t.input_column;
     // A tile whose outputs see only padding stages nothing.
     if (t.input_rows < 0) { t.input_row = t.input_rows = 0; }
-    if (t.input_columns < 0) { t.input_column = t.input_columns = 0; }
+    if (t.input_columns < 0) {
+      t.input_column = t.input_columns = 0;
+      t.input_row = t.input_rows = 0;  // Nor is it looked at: windows there begin far from any row.
+    }
   }
 
   [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int at_most(int limit, int value) noexcept
