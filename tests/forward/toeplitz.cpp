@@ -131,6 +131,8 @@ TEST_CASE("toeplitz: planes of every size under dilated filters", "[toeplitz]")
                              .filter   = {3, 3},
                              .dilation = {dilation, dilation},
                              .pad      = {dilation, dilation, dilation, dilation}};
+      // Of even widths a tensor at an odd address would take three products.
+      if (!dwconv::toeplitz_takes_dilated(p)) { continue; }
       for (auto const& door :
            {toeplitz_door<>{}, small_tiles, toeplitz_door<>{.device = no_device}}) {
         CHECK(toeplitz_agrees(next, p, next % 8, door));
