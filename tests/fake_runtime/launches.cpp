@@ -46,7 +46,7 @@ TEST_CASE("forward asks the runtime for device facts and a launch, and nothing e
 {
   fake_cudart::reset();
   std::set<std::string> const allowed{"cudaGetDevice", "cudaGetDeviceCount",
-                                      "cudaDeviceGetAttribute", "cudaFuncSetAttribute",
+                                      "cudaDeviceGetAttribute", "cudaFuncGetAttributes", "cudaFuncSetAttribute",
                                       "cudaLaunchKernelExC"};
   auto const bias = address<float>(std::uintptr_t{1} << 53);
   CHECK(subject::forward(modest, somewhere(), callers_stream).ok());

@@ -7,6 +7,7 @@
 #include <dwconv/device/launch.cuh>
 #include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/kernels/toeplitz/group_forward.cuh>
 #include <dwconv/kernels/toeplitz/stack_forward.cuh>
 #include <dwconv/plan/toeplitz_tiles.hpp>
 
@@ -30,6 +31,11 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t operator()() const
   {
+    if (policy_.groups) {
+      return dwconv::launch(
+        &dwconv::toeplitz_group_kernel<T, Epilogue>, shape(), stream_,
+        dwconv::toeplitz_group_params<T>{problem_, tensors_, policy_.tile}, epilogue_);
+    }
     if (policy_.stacks) {
       switch (dwconv::toeplitz_stack::window_halves(problem_)) {
         case 4: return launch_stacks<4>();
@@ -119,7 +125,7 @@ class toeplitz_launch {
 
   [[nodiscard]] dwconv::launch_shape shape() const
   {
-    auto const tiles = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
+    auto const tiles = dwconv::toeplitz_tiles::blocks(problem_, policy_);
     auto const bytes = dwconv::toeplitz_tiles::shared_bytes(problem_, policy_);
     return {.grid         = dim3(static_cast<unsigned>(tiles)),
             .block        = dim3(static_cast<unsigned>(policy_.threads)),

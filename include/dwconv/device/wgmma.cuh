@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 
+#include <dwconv/device/architecture.cuh>
 #include <dwconv/device/mma.cuh>
 #include <dwconv/device/shared_memory.cuh>
 
@@ -16,20 +17,6 @@
 // without swizzling, K-major.
 
 DWCONV_ABI_NAMESPACE_BEGIN
-
-/// Threads of a warpgroup.
-inline constexpr int warpgroup_threads = 128;
-
-/// Whether the code around the call is compiled with warpgroup products; a constant of each
-/// architecture.
-[[nodiscard]] __device__ constexpr bool compiled_for_warpgroups()
-{
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  return true;
-#else
-  return false;
-#endif
-}
 
 /// Where the pieces of a matrix lie: 16 of A's or B's depth are two pieces beside each other, and
 /// each 8 rows of A, or columns of B, have such a pair. Counted in units of 16 bytes.
@@ -78,11 +65,20 @@ __device__ inline void wgmma_begin()
 #endif
 }
 
-/// Closes the group and waits until its products are in the sums.
-__device__ inline void wgmma_end()
+/// Closes the group.
+__device__ inline void wgmma_commit()
 {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+#else
+  __trap();
+#endif
+}
+
+/// Waits until all products are in the sums.
+__device__ inline void wgmma_wait()
+{
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
 #else
   __trap();

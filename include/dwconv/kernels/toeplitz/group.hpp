@@ -17,8 +17,12 @@ inline constexpr int toeplitz_group_slots = 64;
 /// Rows of x that are staged, and multiplied, together.
 inline constexpr int toeplitz_group_stage = 4;
 
-/// Such stages in shared memory: one is multiplied while two are on their way.
-inline constexpr int toeplitz_group_stages = 3;
+/// Such stages in shared memory: one is multiplied while another is on its way.
+inline constexpr int toeplitz_group_stages = 2;
+
+/// The fewest rows of filters that are multiplied by warpgroups: below, too few of a product's rows
+/// of sums meet a row of x.
+inline constexpr int toeplitz_group_fewest_rows = 12;
 
 /// Rows of sums, from the first on, that a product may take: the fewest that hold those needed.
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr int toeplitz_group_taken(int needed) noexcept
@@ -65,6 +69,27 @@ struct toeplitz_group_steps {
   }
 };
 
+/// The units of windows that meet the image in some of a tile's blocks.
+struct toeplitz_group_window {
+  int first;
+  int count;
+
+  /// @param begin  Unit of a row of x that the first block's window begins with.
+  /// @param blocks Of the tile.
+  /// @param window Units of a window,
+  /// @param units  and of a row of x.
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr toeplitz_group_window of(
+    int begin, int blocks, int window, int units) noexcept
+  {
+    int const before = 1 - begin - blocks, after = units - begin;
+    toeplitz_group_window w{};
+    w.first = before > 0 ? before : 0;
+    w.count = (after < window ? after : window) - w.first;
+    if (w.count < 0) { w.first = w.count = 0; }
+    return w;
+  }
+};
+
 /// How the tiles of a warpgroup lie in shared memory.
 ///
 /// Slots are blocks of 8 columns of several images, or of runs of rows below each other: slot
@@ -79,7 +104,8 @@ struct toeplitz_group {
   int rows;         ///< Output rows of each.
   int before;       ///< Units before the one under a block that the block's windows begin in.
   int lead;         ///< Columns of the first unit that lie before the first tap.
-  int window;       ///< Units of a window.
+  int window;       ///< Units of a window,
+  int kept;         ///< and those multiplied, in pairs.
   int eight_pitch;  ///< From 8 images to the next 8.
   int unit_pitch;   ///< From a unit of all images to the next.
   int row_pitch;
@@ -123,7 +149,8 @@ struct toeplitz_group {
     g.staged = g.row_pitch * toeplitz_group_stage * toeplitz_group_stages +
                toeplitz_group_slots / 8 * g.eight_pitch;
     g.extend(p);
-    g.filter_size = g.filter_rows * (g.window + 1) * unit;
+    g.kept        = g.kept_of(p);
+    g.filter_size = g.filter_rows * g.kept * unit;
     g.raw_pitch   = unit * (g.window + 2);
     g.raw_size    = static_cast<int>(p.filter.height) * g.raw_pitch / unit + 1;
     bool const whole = tile.columns >= output_extent(p).width;
@@ -146,6 +173,21 @@ struct toeplitz_group {
   }
 
  private:
+  /// Units of windows up to the last pair's end, where tiles leave out what meets only padding.
+  [[nodiscard]] constexpr int kept_of(conv2d_problem const& p) const noexcept
+  {
+    int const width  = static_cast<int>(output_extent(p).width);
+    int const units  = static_cast<int>(geometry::divide_up(p.input.width, unit));
+    int most         = 0;
+    for (int column = 0; column < width; column += tile.columns) {
+      int const count = std::min(tile.columns, width - column);
+      auto const part =
+        toeplitz_group_window::of(column / unit - before, (count + unit - 1) / unit, window, units);
+      most = std::max(most, part.first + (part.count + 1) / 2 * 2);
+    }
+    return most;
+  }
+
   /// Zero rows around the filter as far as products of any tile reach over its ends.
   constexpr void extend(conv2d_problem const& p) noexcept
   {

@@ -18,44 +18,68 @@ struct toeplitz_group_sums {
   float r[count];
 };
 
-/// Multiplies a stage: `Units` pairs of units of its windows, each of all the stage's rows, by the
+/// Units from a row or a pair of units to the next, of x and of the extended filter.
+struct toeplitz_group_pitches {
+  int row_of_x;
+  int row_of_w;
+  int pair_of_x;
+  int pair_of_w;
+};
+
+/// Multiplies a stage: `Pairs` pairs of units of its windows, each of all the stage's rows, by the
 /// filter rows that `Taken` rows of sums meet.
 ///
 /// Straight code between the begin and the end of a group, or the compiler waits for each product.
-template <typename T, int Taken, int Pairs>
+template <typename T, int Taken, int Pairs, typename Meanwhile>
 __device__ __forceinline__ void toeplitz_group_multiply(toeplitz_group_sums& sums,
                                                         wgmma_matrix const& x,
-                                                        wgmma_matrix const& w, int row_of_x,
-                                                        int row_of_w, int pair_of_x, int pair_of_w)
+                                                        wgmma_matrix const& w,
+                                                        toeplitz_group_pitches const& pitch,
+                                                        Meanwhile const& meanwhile)
 {
   wgmma_begin();
 #pragma unroll
   for (int c = 0; c < Pairs; ++c) {
 #pragma unroll
     for (int r = 0; r < toeplitz_group_stage; ++r) {
-      wgmma<T, Taken * toeplitz_block>(sums.r, x.at(c * pair_of_x + r * row_of_x),
-                                       w.at(c * pair_of_w + r * row_of_w));
+      wgmma<T, Taken * toeplitz_block>(sums.r, x.at(c * pitch.pair_of_x + r * pitch.row_of_x),
+                                       w.at(c * pitch.pair_of_w + r * pitch.row_of_w));
     }
   }
-  wgmma_end();
+  wgmma_commit();
+  meanwhile();
+  wgmma_wait();
 }
 
-/// The same for any number of pairs.
-template <typename T, int Taken>
+/// The same for any number of pairs; `meanwhile` is called once, beside products where that is worth
+/// its code.
+template <typename T, int Taken, typename Meanwhile>
 __device__ __forceinline__ void toeplitz_group_row(toeplitz_group_sums& sums, wgmma_matrix x,
-                                                   wgmma_matrix w, int row_of_x, int row_of_w,
-                                                   int pair_of_x, int pair_of_w, int pairs)
+                                                   wgmma_matrix w,
+                                                   toeplitz_group_pitches const& pitch, int pairs,
+                                                   Meanwhile const& meanwhile)
 {
-#pragma unroll 1
-  for (; pairs >= 3; pairs -= 3) {
-    toeplitz_group_multiply<T, Taken, 3>(sums, x, w, row_of_x, row_of_w, pair_of_x, pair_of_w);
-    x = x.at(3 * pair_of_x);
-    w = w.at(3 * pair_of_w);
+  constexpr bool beside = XM != 0 && Taken == toeplitz_group_rows;
+  auto const nothing    = [] {};
+  auto const multiply   = [&]<int Pairs>(auto const& call) {
+    toeplitz_group_multiply<T, Taken, Pairs>(sums, x, w, pitch, call);
+    x = x.at(Pairs * pitch.pair_of_x);
+    w = w.at(Pairs * pitch.pair_of_w);
+    pairs -= Pairs;
+  };
+  if (beside && pairs >= 3) {
+    multiply.template operator()<3>(meanwhile);
+  } else if (beside && pairs == 2) {
+    multiply.template operator()<2>(meanwhile);
+  } else {
+    meanwhile();
   }
+#pragma unroll 1
+  while (pairs >= 3) { multiply.template operator()<3>(nothing); }
   if (pairs == 2) {
-    toeplitz_group_multiply<T, Taken, 2>(sums, x, w, row_of_x, row_of_w, pair_of_x, pair_of_w);
+    multiply.template operator()<2>(nothing);
   } else if (pairs == 1) {
-    toeplitz_group_multiply<T, Taken, 1>(sums, x, w, row_of_x, row_of_w, pair_of_x, pair_of_w);
+    multiply.template operator()<1>(nothing);
   }
 }
 
@@ -70,39 +94,34 @@ __device__ __forceinline__ void toeplitz_group_walk(toeplitz_group_params<T> con
   auto const& g      = p.group;
   int const height   = p.frame.filter_height;
   int const pairs    = (tile.units + 1) / 2;
-  int const row_of_w = tile.steps.upwards ? toeplitz_group::unit : -toeplitz_group::unit;
   int const unit_of_w = g.filter_rows * toeplitz_group::unit;
   wgmma_matrix const x{staged, g.unit_pitch, g.eight_pitch};
   wgmma_matrix const w =
     wgmma_matrix{filter, unit_of_w, toeplitz_group::unit}.at(tile.first_unit * unit_of_w);
+  toeplitz_group_pitches const pitch{
+    g.row_pitch, tile.steps.upwards ? toeplitz_group::unit : -toeplitz_group::unit,
+    2 * g.unit_pitch, 2 * unit_of_w};
   int stage = 0;
 #pragma unroll 1
   for (int step = tile.steps.first; step < tile.steps.end; step += toeplitz_group_stage) {
-    async_wait<1>();
+    async_wait<0>();
     fence_before_wgmma();
     block_sync();
-    int const next = stage == 0 ? 2 : stage - 1;
-    load.start(next, step + 2 * toeplitz_group_stage);
-    int const needed = tile.steps.needed(step, g.rows, height);
-    int const taken  = toeplitz_group_taken(needed);
-    auto const rows  = x.at(stage * toeplitz_group_stage * g.row_pitch);
+    int const taken = toeplitz_group_taken(tile.steps.needed(step, g.rows, height));
+    auto const rows = x.at(stage * toeplitz_group_stage * g.row_pitch);
     auto const taps =
       w.at((g.zero_rows + tile.steps.filter_row(step, g.rows, height)) * toeplitz_group::unit);
-    int const pair_of_x = 2 * g.unit_pitch, pair_of_w = 2 * unit_of_w;
+    stage            = 1 - stage;
+    auto const fetch = [&] { load.start(stage, step + toeplitz_group_stage); };
     if (taken == 8) {
-      toeplitz_group_row<T, 8>(sums, rows, taps, g.row_pitch, row_of_w, pair_of_x, pair_of_w,
-                               pairs);
+      toeplitz_group_row<T, 8>(sums, rows, taps, pitch, pairs, fetch);
     } else if (taken == 14) {
-      toeplitz_group_row<T, 14>(sums, rows, taps, g.row_pitch, row_of_w, pair_of_x, pair_of_w,
-                                pairs);
+      toeplitz_group_row<T, 14>(sums, rows, taps, pitch, pairs, fetch);
     } else if (taken == 20) {
-      toeplitz_group_row<T, 20>(sums, rows, taps, g.row_pitch, row_of_w, pair_of_x, pair_of_w,
-                                pairs);
+      toeplitz_group_row<T, 20>(sums, rows, taps, pitch, pairs, fetch);
     } else {
-      toeplitz_group_row<T, toeplitz_group_rows>(sums, rows, taps, g.row_pitch, row_of_w, pair_of_x,
-                                                 pair_of_w, pairs);
+      toeplitz_group_row<T, toeplitz_group_rows>(sums, rows, taps, pitch, pairs, fetch);
     }
-    stage = stage == toeplitz_group_stages - 1 ? 0 : stage + 1;
   }
 }
 
@@ -265,7 +284,6 @@ __global__ void __launch_bounds__(warpgroup_threads, epilogue::blocks_beside<Epi
     load.clear();
     block_sync();
     load.start(0, tile.steps.first);
-    load.start(1, tile.steps.first + toeplitz_group_stage);
     toeplitz_group_widen(
       raw, p.filter + static_cast<std::int64_t>(tile.channel) * f.filter_height * f.filter_width, g,
       f.filter_height, f.filter_width, p.turned);

@@ -24,14 +24,7 @@ class toeplitz_group_load {
                                  toeplitz_group_position const& tile, T* staged)
     : p_{p}, tile_{tile}, staged_{staged}
   {
-    auto const& f        = p.frame;
-    std::int64_t const c = p.channels / f.multiplier;
-    image_step_          = c * f.input_height * f.input_width;
-    first_               = p.x + (tile.image * image_step_ +
-                    static_cast<std::int64_t>(f.plane_of_x.quotient(tile.channel)) *
-                      f.input_height * f.input_width +
-                    tile.input_column);
-    mine_ = place_of(static_cast<int>(threadIdx.x));
+    if (XM == 0) { mine_ = place_of(static_cast<int>(threadIdx.x)); }
   }
 
   /// Zeros in all stages, of which what lies beside the image stays; the block synchronises after
@@ -66,8 +59,9 @@ class toeplitz_group_load {
   /// Where a unit of an image's rows lies at step 0, and at a stage's first row.
   struct place {
     T const* from;
-    int to;   ///< From the stage's first element on; negative where there is no such unit.
-    int row;  ///< Of x.
+    int to;     ///< From the stage's first element on; negative where there is no such unit.
+    int first;  ///< Step of the first row that is on the image,
+    int count;  ///< and so many rows.
   };
 
   [[nodiscard]] __device__ place place_of(int index) const
@@ -81,9 +75,14 @@ class toeplitz_group_load {
     int const at     = tile_.input_column + column;
     int const unit   = at / toeplitz_group::unit - tile_.origin;
     int const placed = g.images() < 8 ? slot : slot / 8 * g.eight_pitch + slot % 8;
+    int const row    = tile_.row + run * g.rows - f.pad_top;
+    std::int64_t const plane =
+      static_cast<std::int64_t>(tile_.image + image) * p_.input_channels +
+      f.plane_of_x.quotient(tile_.channel);
     place found{};
-    found.row    = tile_.row + run * g.rows - f.pad_top;
-    found.from   = first_ + (image * image_step_ + column);
+    found.first = max(0, -row);
+    found.count = max(0, min(tile_.steps.end, f.input_height - row) - found.first);
+    found.from  = p_.x + ((plane * f.input_height + row) * f.input_width + at);
     found.to = (unit * g.unit_pitch + placed) * toeplitz_group::unit + at % toeplitz_group::unit;
     if (column >= tile_.input_columns || image >= tile_.images || run >= g.runs) { found.to = -1; }
     return found;
@@ -93,9 +92,9 @@ class toeplitz_group_load {
   __device__ void deal_out(T* to, int step) const
   {
     int const count = p_.parts.divisor() * p_.group.images();
-    if (mine_.to >= 0) { bring<Unit>(mine_, to, step); }
+    if (XM == 0 && mine_.to >= 0) { bring<Unit>(mine_, to, step); }
 #pragma unroll 1
-    for (int i = static_cast<int>(threadIdx.x + blockDim.x); i < count;
+    for (int i = static_cast<int>(threadIdx.x + (XM == 0 ? blockDim.x : 0)); i < count;
          i += static_cast<int>(blockDim.x)) {
       place const at = place_of(i);
       if (at.to >= 0) { bring<Unit>(at, to, step); }
@@ -106,15 +105,14 @@ class toeplitz_group_load {
   template <int Unit>
   __device__ void bring(place const& at, T* to, int step) const
   {
-    auto const& f = p_.frame;
-    T* into       = to + at.to;
-    int const row = at.row + step;
-    T const* from = at.from + static_cast<std::int64_t>(row) * f.input_width;
+    int const width = p_.frame.input_width;
+    T* into         = to + at.to;
+    T const* from   = at.from + static_cast<std::int64_t>(step) * width;
     T taps[toeplitz_group_stage];
 #pragma unroll
     for (int r = 0; r < toeplitz_group_stage; ++r) {
-      bool const there = step + r < tile_.steps.end && static_cast<unsigned>(row + r) <
-                                                         static_cast<unsigned>(f.input_height);
+      bool const there =
+        static_cast<unsigned>(step + r - at.first) < static_cast<unsigned>(at.count);
       if constexpr (Unit > 1) {
         constexpr int bytes = Unit * static_cast<int>(sizeof(T));
         async_copy<bytes>(into, there ? from : p_.x, there ? bytes : 0);
@@ -122,7 +120,7 @@ class toeplitz_group_load {
       } else {
         taps[r] = there ? load_read_only(from) : from_sum<T>(0.0f);
       }
-      from += f.input_width;
+      from += width;
     }
     if constexpr (Unit == 1) {
 #pragma unroll
@@ -135,8 +133,6 @@ class toeplitz_group_load {
   toeplitz_group_params<T> const& p_;
   toeplitz_group_position const& tile_;
   T* staged_;
-  T const* first_;
-  std::int64_t image_step_;
   place mine_;
 };
 
@@ -192,7 +188,7 @@ __device__ void toeplitz_group_extend(T* area, T const* raw, toeplitz_group cons
     T const* taps    = raw + (there ? kh * g.raw_pitch : 0) + first / 2 * 2;
     auto* to = reinterpret_cast<toeplitz_group_unit*>(area) + row * toeplitz_group::unit + j;
 #pragma unroll 2
-    for (int k = 0; k <= g.window; ++k) {
+    for (int k = 0; k < g.kept; ++k) {
       toeplitz_group_unit unit{};
       if (there) {
         std::uint32_t words[5];

@@ -22,7 +22,8 @@ struct toeplitz_group_params {
   toeplitz_group group;
   tile_frame frame;
   int batch;
-  int channels;     ///< Of y.
+  int channels;        ///< Of y,
+  int input_channels;  ///< and of x.
   divisor windows;  ///< Tiles along a row,
   divisor strips;   ///< down a plane,
   divisor gathers;  ///< and over the images.
@@ -44,6 +45,7 @@ struct toeplitz_group_params {
       frame{p},
       batch{static_cast<int>(p.batch)},
       channels{static_cast<int>(p.output_channels())},
+      input_channels{static_cast<int>(p.channels)},
       windows{parts_of(output_extent(p).width, tile.columns)},
       strips{parts_of(output_extent(p).height, tile.rows)},
       gathers{parts_of(p.batch, tile.images)},
@@ -117,8 +119,9 @@ struct toeplitz_group_position {
                                          f.input_height);
     int const first_block = t.column / toeplitz_block - g.before;
     int const row_units   = (f.input_width + toeplitz_group::unit - 1) / toeplitz_group::unit;
-    t.first_unit          = most(0, 1 - first_block - t.blocks);
-    t.units               = most(0, least(g.window, row_units - first_block) - t.first_unit);
+    auto const window     = toeplitz_group_window::of(first_block, t.blocks, g.window, row_units);
+    t.first_unit          = window.first;
+    t.units               = window.count;
     t.origin              = first_block + t.first_unit;
     int const from        = most(0, t.origin) * toeplitz_group::unit;
     int const to =

@@ -8,17 +8,11 @@
 #include <vector>
 
 #include <dwconv/core/element.cuh>
+#include <dwconv/device/architecture.cuh>
 #include <dwconv/device/mma.cuh>
 #include "engine.hpp"
 
 DWCONV_ABI_NAMESPACE_BEGIN
-
-inline constexpr int warpgroup_threads = 128;
-
-[[nodiscard]] constexpr bool compiled_for_warpgroups()
-{
-  return true;
-}
 
 /// Units of 16 bytes from the start of the block's shared memory.
 class wgmma_matrix {
@@ -126,7 +120,9 @@ inline void wgmma_begin()
   wgmma_queue::mine().begin();
 }
 
-inline void wgmma_end()
+inline void wgmma_commit() { dwconv_emulation::require_full_warp("wgmma_commit"); }
+
+inline void wgmma_wait()
 {
   dwconv_emulation::warp_barrier();
   wgmma_queue::mine().end();
