@@ -32,9 +32,9 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t operator()() const
   {
     if (policy_.groups) {
-      return dwconv::launch(
-        &dwconv::toeplitz_group_kernel<T, Epilogue>, shape(), stream_,
-        dwconv::toeplitz_group_params<T>{problem_, tensors_, policy_.tile}, epilogue_);
+      return dwconv::launch(&dwconv::toeplitz_group_kernel<T, Epilogue>, shape(), stream_,
+                            dwconv::toeplitz_group_params<T>{problem_, tensors_, policy_.tile},
+                            epilogue_);
     }
     if (policy_.stacks) {
       switch (dwconv::toeplitz_stack::window_halves(problem_)) {

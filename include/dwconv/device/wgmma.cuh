@@ -96,64 +96,68 @@ __device__ inline void wgmma_settle(float (&sums)[Count])
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-#define DWCONV_SUMS(i)                                                                   \
+#define DWCONV_SUMS(i)                                                                       \
   "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3]), "+f"(sums[i + 4]), \
     "+f"(sums[i + 5]), "+f"(sums[i + 6]), "+f"(sums[i + 7])
 
-#define DWCONV_WGMMA_64(type)                       \
-  asm volatile(                                    \
-    "{.reg .pred add; setp.eq.u32 add, 0, 0;\n"      \
-    "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" \
+#define DWCONV_WGMMA_64(type)                                                     \
+  asm volatile(                                                                   \
+    "{.reg .pred add; setp.eq.u32 add, 0, 0;\n"                                   \
+    "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type                   \
+    " {"                                                                          \
     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, " \
-    "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31" \
-    "}, %32, %33, add, 1, 1, 0, 0;}\n" \
-    : DWCONV_SUMS(0), DWCONV_SUMS(8), DWCONV_SUMS(16), DWCONV_SUMS(24) \
+    "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"   \
+    "}, %32, %33, add, 1, 1, 0, 0;}\n"                                            \
+    : DWCONV_SUMS(0), DWCONV_SUMS(8), DWCONV_SUMS(16), DWCONV_SUMS(24)            \
     : "l"(a.bits()), "l"(b.bits()))
 
-#define DWCONV_WGMMA_112(type)                       \
-  asm volatile(                                    \
-    "{.reg .pred add; setp.eq.u32 add, 0, 0;\n"      \
-    "wgmma.mma_async.sync.aligned.m64n112k16.f32." type "." type " {" \
-    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, " \
-    "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, " \
-    "%47, %48, %49, %50, %51, %52, %53, %54, %55" \
-    "}, %56, %57, add, 1, 1, 0, 0;}\n" \
-    : DWCONV_SUMS(0), DWCONV_SUMS(8), DWCONV_SUMS(16), DWCONV_SUMS(24), DWCONV_SUMS(32),  \
-      DWCONV_SUMS(40), DWCONV_SUMS(48) \
+#define DWCONV_WGMMA_112(type)                                                           \
+  asm volatile(                                                                          \
+    "{.reg .pred add; setp.eq.u32 add, 0, 0;\n"                                          \
+    "wgmma.mma_async.sync.aligned.m64n112k16.f32." type "." type                         \
+    " {"                                                                                 \
+    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, "        \
+    "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "        \
+    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, "        \
+    "%47, %48, %49, %50, %51, %52, %53, %54, %55"                                        \
+    "}, %56, %57, add, 1, 1, 0, 0;}\n"                                                   \
+    : DWCONV_SUMS(0), DWCONV_SUMS(8), DWCONV_SUMS(16), DWCONV_SUMS(24), DWCONV_SUMS(32), \
+      DWCONV_SUMS(40), DWCONV_SUMS(48)                                                   \
     : "l"(a.bits()), "l"(b.bits()))
 
-#define DWCONV_WGMMA_160(type)                       \
-  asm volatile(                                    \
-    "{.reg .pred add; setp.eq.u32 add, 0, 0;\n"      \
-    "wgmma.mma_async.sync.aligned.m64n160k16.f32." type "." type " {" \
-    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, " \
-    "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, " \
-    "%47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, " \
-    "%62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, " \
-    "%77, %78, %79" \
-    "}, %80, %81, add, 1, 1, 0, 0;}\n" \
+#define DWCONV_WGMMA_160(type)                                                            \
+  asm volatile(                                                                           \
+    "{.reg .pred add; setp.eq.u32 add, 0, 0;\n"                                           \
+    "wgmma.mma_async.sync.aligned.m64n160k16.f32." type "." type                          \
+    " {"                                                                                  \
+    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, "         \
+    "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "         \
+    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, "         \
+    "%47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, "         \
+    "%62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, "         \
+    "%77, %78, %79"                                                                       \
+    "}, %80, %81, add, 1, 1, 0, 0;}\n"                                                    \
     : DWCONV_SUMS(0), DWCONV_SUMS(8), DWCONV_SUMS(16), DWCONV_SUMS(24), DWCONV_SUMS(32),  \
       DWCONV_SUMS(40), DWCONV_SUMS(48), DWCONV_SUMS(56), DWCONV_SUMS(64), DWCONV_SUMS(72) \
     : "l"(a.bits()), "l"(b.bits()))
 
-#define DWCONV_WGMMA_224(type)                       \
-  asm volatile(                                    \
-    "{.reg .pred add; setp.eq.u32 add, 0, 0;\n"      \
-    "wgmma.mma_async.sync.aligned.m64n224k16.f32." type "." type " {" \
-    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, " \
-    "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, " \
-    "%47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, " \
-    "%62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, " \
-    "%77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, " \
-    "%92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, " \
-    "%106, %107, %108, %109, %110, %111" \
-    "}, %112, %113, add, 1, 1, 0, 0;}\n" \
-    : DWCONV_SUMS(0), DWCONV_SUMS(8), DWCONV_SUMS(16), DWCONV_SUMS(24), DWCONV_SUMS(32),  \
-      DWCONV_SUMS(40), DWCONV_SUMS(48), DWCONV_SUMS(56), DWCONV_SUMS(64), DWCONV_SUMS(72),  \
-      DWCONV_SUMS(80), DWCONV_SUMS(88), DWCONV_SUMS(96), DWCONV_SUMS(104) \
+#define DWCONV_WGMMA_224(type)                                                             \
+  asm volatile(                                                                            \
+    "{.reg .pred add; setp.eq.u32 add, 0, 0;\n"                                            \
+    "wgmma.mma_async.sync.aligned.m64n224k16.f32." type "." type                           \
+    " {"                                                                                   \
+    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, "          \
+    "%17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "          \
+    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, "          \
+    "%47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, "          \
+    "%62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, "          \
+    "%77, %78, %79, %80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, "          \
+    "%92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103, %104, %105, "         \
+    "%106, %107, %108, %109, %110, %111"                                                   \
+    "}, %112, %113, add, 1, 1, 0, 0;}\n"                                                   \
+    : DWCONV_SUMS(0), DWCONV_SUMS(8), DWCONV_SUMS(16), DWCONV_SUMS(24), DWCONV_SUMS(32),   \
+      DWCONV_SUMS(40), DWCONV_SUMS(48), DWCONV_SUMS(56), DWCONV_SUMS(64), DWCONV_SUMS(72), \
+      DWCONV_SUMS(80), DWCONV_SUMS(88), DWCONV_SUMS(96), DWCONV_SUMS(104)                  \
     : "l"(a.bits()), "l"(b.bits()))
 
 #endif
@@ -161,8 +165,8 @@ __device__ inline void wgmma_settle(float (&sums)[Count])
 /// sums += A * B for 64 rows of A, a depth of 16 and `Columns` columns of B: 64, 112, 160 or 224.
 /// Products are exact and summed in float.
 ///
-/// sums[4 * n + i] is column 8 * n + 2 * t + i % 2 of row 16 * w + g + 8 * (i / 2) for warp w of the
-/// warpgroup and lane 4 * g + t. The first Columns / 2 are used.
+/// sums[4 * n + i] is column 8 * n + 2 * t + i % 2 of row 16 * w + g + 8 * (i / 2) for warp w of
+/// the warpgroup and lane 4 * g + t. The first Columns / 2 are used.
 template <half_element T, int Columns, int Count>
 __device__ inline void wgmma(float (&sums)[Count], wgmma_matrix const& a, wgmma_matrix const& b)
 {

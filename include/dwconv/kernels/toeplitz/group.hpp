@@ -42,7 +42,7 @@ struct toeplitz_group_steps {
   {
     int const last_run = row + (runs - 1) * rows;
     toeplitz_group_steps s{};
-    int const all = rows - 1 + filter_height;
+    int const all       = rows - 1 + filter_height;
     int const cut_above = pad_top - last_run, cut_below = row - pad_top + all - input_height;
     s.first = cut_above > 0 ? cut_above : 0;
     s.end   = cut_below > 0 ? all - cut_below : all;
@@ -78,8 +78,9 @@ struct toeplitz_group_window {
   /// @param blocks Of the tile.
   /// @param window Units of a window,
   /// @param units  and of a row of x.
-  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr toeplitz_group_window of(
-    int begin, int blocks, int window, int units) noexcept
+  [[nodiscard]] static DWCONV_HOST_DEVICE constexpr toeplitz_group_window of(int begin, int blocks,
+                                                                             int window,
+                                                                             int units) noexcept
   {
     int const before = 1 - begin - blocks, after = units - begin;
     toeplitz_group_window w{};
@@ -149,10 +150,10 @@ struct toeplitz_group {
     g.staged = g.row_pitch * toeplitz_group_stage * toeplitz_group_stages +
                toeplitz_group_slots / 8 * g.eight_pitch;
     g.extend(p);
-    g.kept        = g.kept_of(p);
-    g.filter_size = g.filter_rows * g.kept * unit;
-    g.raw_pitch   = unit * (g.window + 2);
-    g.raw_size    = static_cast<int>(p.filter.height) * g.raw_pitch / unit + 1;
+    g.kept           = g.kept_of(p);
+    g.filter_size    = g.filter_rows * g.kept * unit;
+    g.raw_pitch      = unit * (g.window + 2);
+    g.raw_size       = static_cast<int>(p.filter.height) * g.raw_pitch / unit + 1;
     bool const whole = tile.columns >= output_extent(p).width;
     g.y_pitch        = (whole ? static_cast<int>(output_extent(p).width) : tile.columns) * g.rows;
     g.y_pitch        = static_cast<int>(geometry::round_up(g.y_pitch, unit)) + unit;
@@ -176,9 +177,9 @@ struct toeplitz_group {
   /// Units of windows up to the last pair's end, where tiles leave out what meets only padding.
   [[nodiscard]] constexpr int kept_of(conv2d_problem const& p) const noexcept
   {
-    int const width  = static_cast<int>(output_extent(p).width);
-    int const units  = static_cast<int>(geometry::divide_up(p.input.width, unit));
-    int most         = 0;
+    int const width = static_cast<int>(output_extent(p).width);
+    int const units = static_cast<int>(geometry::divide_up(p.input.width, unit));
+    int most        = 0;
     for (int column = 0; column < width; column += tile.columns) {
       int const count = std::min(tile.columns, width - column);
       auto const part =
@@ -191,19 +192,19 @@ struct toeplitz_group {
   /// Zero rows around the filter as far as products of any tile reach over its ends.
   constexpr void extend(conv2d_problem const& p) noexcept
   {
-    int const height = static_cast<int>(p.filter.height), out = static_cast<int>(
-                                                            output_extent(p).height);
+    int const height = static_cast<int>(p.filter.height),
+              out    = static_cast<int>(output_extent(p).height);
     int lowest = 0, highest = height - 1;
     auto const look = [&](int row) {
-      auto const steps =
-        toeplitz_group_steps::of(row, rows, runs, static_cast<int>(p.pad.top), height,
-                                 static_cast<int>(p.input.height));
+      auto const steps = toeplitz_group_steps::of(row, rows, runs, static_cast<int>(p.pad.top),
+                                                  height, static_cast<int>(p.input.height));
       for (int s = steps.first; s < steps.end; s += toeplitz_group_stage) {
         int const last  = s + toeplitz_group_stage - 1;
         int const taken = toeplitz_group_taken(steps.needed(s, rows, height));
-        int const one = steps.filter_row(s, rows, height), two = steps.filter_row(last, rows, height);
-        lowest  = std::min({lowest, one, two});
-        highest = std::max({highest, one + taken - 1, two + taken - 1});
+        int const one   = steps.filter_row(s, rows, height),
+                  two   = steps.filter_row(last, rows, height);
+        lowest          = std::min({lowest, one, two});
+        highest         = std::max({highest, one + taken - 1, two + taken - 1});
       }
     };
     // Tiles in the middle, out of reach of the edges, are alike.

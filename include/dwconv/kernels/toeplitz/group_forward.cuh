@@ -30,12 +30,11 @@ struct toeplitz_group_pitches {
 /// filter rows that `Taken` rows of sums meet.
 ///
 /// Straight code between the begin and the end of a group, or the compiler waits for each product.
-template <typename T, int Taken, int Pairs, typename Meanwhile>
+template <typename T, int Taken, int Pairs>
 __device__ __forceinline__ void toeplitz_group_multiply(toeplitz_group_sums& sums,
                                                         wgmma_matrix const& x,
                                                         wgmma_matrix const& w,
-                                                        toeplitz_group_pitches const& pitch,
-                                                        Meanwhile const& meanwhile)
+                                                        toeplitz_group_pitches const& pitch)
 {
   wgmma_begin();
 #pragma unroll
@@ -47,39 +46,25 @@ __device__ __forceinline__ void toeplitz_group_multiply(toeplitz_group_sums& sum
     }
   }
   wgmma_commit();
-  meanwhile();
   wgmma_wait();
 }
 
-/// The same for any number of pairs; `meanwhile` is called once, beside products where that is worth
-/// its code.
-template <typename T, int Taken, typename Meanwhile>
+/// The same for any number of pairs.
+template <typename T, int Taken>
 __device__ __forceinline__ void toeplitz_group_row(toeplitz_group_sums& sums, wgmma_matrix x,
                                                    wgmma_matrix w,
-                                                   toeplitz_group_pitches const& pitch, int pairs,
-                                                   Meanwhile const& meanwhile)
+                                                   toeplitz_group_pitches const& pitch, int pairs)
 {
-  constexpr bool beside = XM != 0 && Taken == toeplitz_group_rows;
-  auto const nothing    = [] {};
-  auto const multiply   = [&]<int Pairs>(auto const& call) {
-    toeplitz_group_multiply<T, Taken, Pairs>(sums, x, w, pitch, call);
-    x = x.at(Pairs * pitch.pair_of_x);
-    w = w.at(Pairs * pitch.pair_of_w);
-    pairs -= Pairs;
-  };
-  if (beside && pairs >= 3) {
-    multiply.template operator()<3>(meanwhile);
-  } else if (beside && pairs == 2) {
-    multiply.template operator()<2>(meanwhile);
-  } else {
-    meanwhile();
-  }
 #pragma unroll 1
-  while (pairs >= 3) { multiply.template operator()<3>(nothing); }
+  for (; pairs >= 3; pairs -= 3) {
+    toeplitz_group_multiply<T, Taken, 3>(sums, x, w, pitch);
+    x = x.at(3 * pitch.pair_of_x);
+    w = w.at(3 * pitch.pair_of_w);
+  }
   if (pairs == 2) {
-    multiply.template operator()<2>(nothing);
+    toeplitz_group_multiply<T, Taken, 2>(sums, x, w, pitch);
   } else if (pairs == 1) {
-    multiply.template operator()<1>(nothing);
+    toeplitz_group_multiply<T, Taken, 1>(sums, x, w, pitch);
   }
 }
 
@@ -91,9 +76,9 @@ __device__ __forceinline__ void toeplitz_group_walk(toeplitz_group_params<T> con
                                                     T const* staged, T const* filter,
                                                     toeplitz_group_sums& sums)
 {
-  auto const& g      = p.group;
-  int const height   = p.frame.filter_height;
-  int const pairs    = (tile.units + 1) / 2;
+  auto const& g       = p.group;
+  int const height    = p.frame.filter_height;
+  int const pairs     = (tile.units + 1) / 2;
   int const unit_of_w = g.filter_rows * toeplitz_group::unit;
   wgmma_matrix const x{staged, g.unit_pitch, g.eight_pitch};
   wgmma_matrix const w =
@@ -111,16 +96,16 @@ __device__ __forceinline__ void toeplitz_group_walk(toeplitz_group_params<T> con
     auto const rows = x.at(stage * toeplitz_group_stage * g.row_pitch);
     auto const taps =
       w.at((g.zero_rows + tile.steps.filter_row(step, g.rows, height)) * toeplitz_group::unit);
-    stage            = 1 - stage;
-    auto const fetch = [&] { load.start(stage, step + toeplitz_group_stage); };
+    stage = 1 - stage;
+    load.start(stage, step + toeplitz_group_stage);
     if (taken == 8) {
-      toeplitz_group_row<T, 8>(sums, rows, taps, pitch, pairs, fetch);
+      toeplitz_group_row<T, 8>(sums, rows, taps, pitch, pairs);
     } else if (taken == 14) {
-      toeplitz_group_row<T, 14>(sums, rows, taps, pitch, pairs, fetch);
+      toeplitz_group_row<T, 14>(sums, rows, taps, pitch, pairs);
     } else if (taken == 20) {
-      toeplitz_group_row<T, 20>(sums, rows, taps, pitch, pairs, fetch);
+      toeplitz_group_row<T, 20>(sums, rows, taps, pitch, pairs);
     } else {
-      toeplitz_group_row<T, toeplitz_group_rows>(sums, rows, taps, pitch, pairs, fetch);
+      toeplitz_group_row<T, toeplitz_group_rows>(sums, rows, taps, pitch, pairs);
     }
   }
 }
@@ -138,10 +123,10 @@ __device__ __forceinline__ void toeplitz_group_retire(toeplitz_group_params<T> c
   bool const pairs = pitch % 2 == 0;
 #pragma unroll
   for (int s = 0; s < 2; ++s) {
-    int const slot  = warp_index() * 16 + lane_index() / 4 + 8 * s;
-    int const block = slot / g.images();
-    int const image = slot - block * g.images();
-    int const run   = p.images.quotient(image);
+    int const slot   = warp_index() * 16 + lane_index() / 4 + 8 * s;
+    int const block  = slot / g.images();
+    int const image  = slot - block * g.images();
+    int const run    = p.images.quotient(image);
     int const across = block * toeplitz_block + 2 * (lane_index() % 4);
     int const left   = tile.columns - across;
     output_coordinate at{tile.image + (image - run * p.images.divisor()), tile.channel,
@@ -233,20 +218,19 @@ class toeplitz_group_store {
     int const count = p_.run_parts.divisor() * lines;
 #pragma unroll 2
     for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
-      int const line  = p_.run_parts.quotient(i);
-      int const at    = (i - line * p_.run_parts.divisor()) * Unit;
-      int const slot  = p_.run_lines.quotient(line);
-      int const below = line - slot * p_.run_lines.divisor();
-      int const run   = p_.images.quotient(slot);
-      int const image = slot - run * p_.images.divisor();
-      int const row   = run * g.rows + below;
-      int const length =
-        p_.whole ? min(g.rows, tile_.rows - row) * f.output_width : tile_.columns;
+      int const line   = p_.run_parts.quotient(i);
+      int const at     = (i - line * p_.run_parts.divisor()) * Unit;
+      int const slot   = p_.run_lines.quotient(line);
+      int const below  = line - slot * p_.run_lines.divisor();
+      int const run    = p_.images.quotient(slot);
+      int const image  = slot - run * p_.images.divisor();
+      int const row    = run * g.rows + below;
+      int const length = p_.whole ? min(g.rows, tile_.rows - row) * f.output_width : tile_.columns;
       if (image >= tile_.images || row >= tile_.rows || at >= length) { continue; }
       std::int64_t const plane =
         static_cast<std::int64_t>(tile_.image + image) * p_.channels + tile_.channel;
-      T* const to = p_.y + (plane * f.output_height + tile_.row + row) * f.output_width +
-                    tile_.column + at;
+      T* const to =
+        p_.y + (plane * f.output_height + tile_.row + row) * f.output_width + tile_.column + at;
       T const* const from = results_ + slot * g.y_pitch + below * g.tile.columns + at;
       copy<Unit>(to, from);
     }
@@ -273,8 +257,8 @@ __global__ void __launch_bounds__(warpgroup_threads, epilogue::blocks_beside<Epi
   toeplitz_group_kernel(toeplitz_group_params<T> const p, Epilogue const epilogue)
 {
   if constexpr (compiled_for_warpgroups()) {
-    auto const& g = p.group;
-    auto const& f = p.frame;
+    auto const& g   = p.group;
+    auto const& f   = p.frame;
     T* const filter = dynamic_shared_memory<T>();
     T* const staged = filter + g.filter_size * toeplitz_group::unit;
     T* const raw    = staged + g.staged * toeplitz_group::unit;

@@ -24,7 +24,7 @@ class toeplitz_group_load {
                                  toeplitz_group_position const& tile, T* staged)
     : p_{p}, tile_{tile}, staged_{staged}
   {
-    if (XM == 0) { mine_ = place_of(static_cast<int>(threadIdx.x)); }
+    mine_ = place_of(static_cast<int>(threadIdx.x));
   }
 
   /// Zeros in all stages, of which what lies beside the image stays; the block synchronises after
@@ -66,24 +66,23 @@ class toeplitz_group_load {
 
   [[nodiscard]] __device__ place place_of(int index) const
   {
-    auto const& f    = p_.frame;
-    auto const& g    = p_.group;
-    int const slot   = p_.parts.quotient(index);
-    int const column = (index - slot * p_.parts.divisor()) * p_.unit;
-    int const run    = p_.images.quotient(slot);
-    int const image  = slot - run * p_.images.divisor();
-    int const at     = tile_.input_column + column;
-    int const unit   = at / toeplitz_group::unit - tile_.origin;
-    int const placed = g.images() < 8 ? slot : slot / 8 * g.eight_pitch + slot % 8;
-    int const row    = tile_.row + run * g.rows - f.pad_top;
-    std::int64_t const plane =
-      static_cast<std::int64_t>(tile_.image + image) * p_.input_channels +
-      f.plane_of_x.quotient(tile_.channel);
+    auto const& f            = p_.frame;
+    auto const& g            = p_.group;
+    int const slot           = p_.parts.quotient(index);
+    int const column         = (index - slot * p_.parts.divisor()) * p_.unit;
+    int const run            = p_.images.quotient(slot);
+    int const image          = slot - run * p_.images.divisor();
+    int const at             = tile_.input_column + column;
+    int const unit           = at / toeplitz_group::unit - tile_.origin;
+    int const placed         = g.images() < 8 ? slot : slot / 8 * g.eight_pitch + slot % 8;
+    int const row            = tile_.row + run * g.rows - f.pad_top;
+    std::int64_t const plane = static_cast<std::int64_t>(tile_.image + image) * p_.input_channels +
+                               f.plane_of_x.quotient(tile_.channel);
     place found{};
     found.first = max(0, -row);
     found.count = max(0, min(tile_.steps.end, f.input_height - row) - found.first);
     found.from  = p_.x + ((plane * f.input_height + row) * f.input_width + at);
-    found.to = (unit * g.unit_pitch + placed) * toeplitz_group::unit + at % toeplitz_group::unit;
+    found.to    = (unit * g.unit_pitch + placed) * toeplitz_group::unit + at % toeplitz_group::unit;
     if (column >= tile_.input_columns || image >= tile_.images || run >= g.runs) { found.to = -1; }
     return found;
   }
@@ -92,9 +91,9 @@ class toeplitz_group_load {
   __device__ void deal_out(T* to, int step) const
   {
     int const count = p_.parts.divisor() * p_.group.images();
-    if (XM == 0 && mine_.to >= 0) { bring<Unit>(mine_, to, step); }
+    if (mine_.to >= 0) { bring<Unit>(mine_, to, step); }
 #pragma unroll 1
-    for (int i = static_cast<int>(threadIdx.x + (XM == 0 ? blockDim.x : 0)); i < count;
+    for (int i = static_cast<int>(threadIdx.x + blockDim.x); i < count;
          i += static_cast<int>(blockDim.x)) {
       place const at = place_of(i);
       if (at.to >= 0) { bring<Unit>(at, to, step); }
@@ -176,9 +175,9 @@ template <typename T>
 __device__ void toeplitz_group_extend(T* area, T const* raw, toeplitz_group const& g, int height,
                                       bool upwards)
 {
-  int const j       = static_cast<int>(threadIdx.x) % toeplitz_block;
-  int const stride  = static_cast<int>(blockDim.x) / toeplitz_block;
-  int const first   = toeplitz_block - 1 - j;
+  int const j      = static_cast<int>(threadIdx.x) % toeplitz_block;
+  int const stride = static_cast<int>(blockDim.x) / toeplitz_block;
+  int const first  = toeplitz_block - 1 - j;
   int const by     = first % 2 == 0 ? 0 : 16;
 #pragma unroll 1
   for (int row = static_cast<int>(threadIdx.x) / toeplitz_block; row < g.filter_rows;

@@ -24,17 +24,17 @@ struct toeplitz_group_params {
   int batch;
   int channels;        ///< Of y,
   int input_channels;  ///< and of x.
-  divisor windows;  ///< Tiles along a row,
-  divisor strips;   ///< down a plane,
-  divisor gathers;  ///< and over the images.
-  divisor images;   ///< Images of a tile.
-  int unit;         ///< Elements that rows of x are staged by: 8, 4, 2 or 1.
-  divisor parts;    ///< Such units of a staged row, at most.
-  bool whole;       ///< Tiles have whole rows of y, which are written as one run.
-  int run_unit;     ///< Elements that runs of y are written by.
-  divisor run_parts;  ///< Such units of a run, at most,
-  divisor run_lines;  ///< and runs of an image.
-  bool turned;        ///< The filter, by 180 degrees.
+  divisor windows;     ///< Tiles along a row,
+  divisor strips;      ///< down a plane,
+  divisor gathers;     ///< and over the images.
+  divisor images;      ///< Images of a tile.
+  int unit;            ///< Elements that rows of x are staged by: 8, 4, 2 or 1.
+  divisor parts;       ///< Such units of a staged row, at most.
+  bool whole;          ///< Tiles have whole rows of y, which are written as one run.
+  int run_unit;        ///< Elements that runs of y are written by.
+  divisor run_parts;   ///< Such units of a run, at most,
+  divisor run_lines;   ///< and runs of an image.
+  bool turned;         ///< The filter, by 180 degrees.
 
   toeplitz_group_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
                         toeplitz_tile tile, bool turned_ = false)
@@ -55,12 +55,12 @@ struct toeplitz_group_params {
       turned{turned_}
   {
     std::int64_t const out_width = output_extent(p).width, out_height = output_extent(p).height;
-    std::int64_t const staged =
-      std::min<std::int64_t>(p.input.width, toeplitz_group::unit * (group.row_pitch / group.unit_pitch));
-    parts    = divisor{parts_of(staged, unit)};
-    run_unit = unit_of(tensors.y, whole ? (out_height * out_width) |
+    std::int64_t const staged = std::min<std::int64_t>(
+      p.input.width, toeplitz_group::unit * (group.row_pitch / group.unit_pitch));
+    parts                  = divisor{parts_of(staged, unit)};
+    run_unit               = unit_of(tensors.y, whole ? (out_height * out_width) |
                                             (group.rows < out_height ? group.rows * out_width : 0)
-                                        : out_width);
+                                                      : out_width);
     std::int64_t const run = whole ? group.rows * out_width : tile.columns;
     run_parts              = divisor{parts_of(run, run_unit)};
     run_lines              = divisor{whole ? 1 : group.rows};
@@ -115,8 +115,8 @@ struct toeplitz_group_position {
     t.column  = (index - strip * p.windows.divisor()) * g.tile.columns;
     t.columns = least(g.tile.columns, f.output_width - t.column);
     t.blocks  = (t.columns + toeplitz_block - 1) / toeplitz_block;
-    t.steps   = toeplitz_group_steps::of(t.row, g.rows, g.runs, f.pad_top, f.filter_height,
-                                         f.input_height);
+    t.steps =
+      toeplitz_group_steps::of(t.row, g.rows, g.runs, f.pad_top, f.filter_height, f.input_height);
     int const first_block = t.column / toeplitz_block - g.before;
     int const row_units   = (f.input_width + toeplitz_group::unit - 1) / toeplitz_group::unit;
     auto const window     = toeplitz_group_window::of(first_block, t.blocks, g.window, row_units);
@@ -124,8 +124,7 @@ struct toeplitz_group_position {
     t.units               = window.count;
     t.origin              = first_block + t.first_unit;
     int const from        = most(0, t.origin) * toeplitz_group::unit;
-    int const to =
-      least(row_units, t.origin + t.blocks - 1 + t.units) * toeplitz_group::unit;
+    int const to    = least(row_units, t.origin + t.blocks - 1 + t.units) * toeplitz_group::unit;
     t.input_column  = from;
     t.input_columns = most(0, least(to, f.input_width) - from);
     return t;

@@ -22,7 +22,9 @@ class wgmma_matrix {
     dwconv_emulation::require_shared(first, 16, "wgmma_matrix");
     auto const begin = reinterpret_cast<std::uintptr_t>(dwconv_emulation::shared_memory());
     auto const bytes = reinterpret_cast<std::uintptr_t>(first) - begin;
-    if (bytes % 16 != 0) { dwconv_emulation::fail("wgmma_matrix that begins at no multiple of 16"); }
+    if (bytes % 16 != 0) {
+      dwconv_emulation::fail("wgmma_matrix that begins at no multiple of 16");
+    }
     constexpr int most = 1 << 14;
     if (across < 0 || across >= most || down < 0 || down >= most) {
       dwconv_emulation::fail("wgmma_matrix whose pieces are too far apart");
@@ -120,7 +122,10 @@ inline void wgmma_begin()
   wgmma_queue::mine().begin();
 }
 
-inline void wgmma_commit() { dwconv_emulation::require_full_warp("wgmma_commit"); }
+inline void wgmma_commit()
+{
+  dwconv_emulation::require_full_warp("wgmma_commit");
+}
 
 inline void wgmma_wait()
 {
