@@ -5,6 +5,7 @@ TORCH_CUDA_ARCH_LIST says for which GPUs; without it, for those of this machine.
 """
 import os
 import pathlib
+import re
 
 import torch
 from setuptools import setup
@@ -21,6 +22,27 @@ os.chdir(here)  # the sources below are relative to it
 
 # The stable ABI as of PyTorch 2.10, which later versions keep.
 stable = ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DUSE_CUDA"]
+eager = CUDAExtension(
+    # Which PyTorch it fits, for dwconv_torch/eager.py to see before it loads it.
+    "dwconv_torch._eager_" + re.sub(r"\W", "_", torch.__version__),
+    sources=["csrc/eager.cpp"],
+    include_dirs=[str(include)],
+    extra_compile_args={"cxx": ["-std=c++20", "-O2"]})
+eager.optional = True
+
+
+class Build(BuildExtension):
+    """What is optional may fail: calls take longer without it."""
+
+    def build_extension(self, extension):
+        try:
+            super().build_extension(extension)
+        except Exception as error:
+            if not extension.optional:
+                raise
+            self.warn(f"{extension.name} was left out, calls will take longer: {error}")
+
+
 setup(
     ext_modules=[
         CUDAExtension(
@@ -28,7 +50,7 @@ setup(
             sources=["csrc/ops.cpp"] + [f"csrc/{name}.cu" for name in ("float32", "float16", "bfloat16", "float64")],
             include_dirs=[str(include)],
             extra_compile_args={"cxx": ["-std=c++20", "-O2", *stable], "nvcc": ["-std=c++20", "-O3"]},
-            py_limited_api=True)
+            py_limited_api=True), eager
     ],
-    # No Python in it: the library loads into any version.
-    cmdclass={"build_ext": BuildExtension.with_options(no_python_abi_suffix=True)})
+    # No Python in the first: that library loads into any version. The second is for this one anyway.
+    cmdclass={"build_ext": Build.with_options(no_python_abi_suffix=True)})

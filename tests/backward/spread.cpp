@@ -81,6 +81,8 @@ void check_planned()
           problem_of<Taps, Stride>({14, 13}, {0, 2, 3, 0}, 4, multiplier),
           problem_of<Taps, Stride>({30, 61}, {2, 1, 0, 1}, 1, multiplier),
           problem_of<Taps, Stride>({71, 33}, {0, 0, 1, 2}, 2, multiplier),
+          // Rows of even length, the columns of threads beginning in the middle of a word.
+          problem_of<Taps, Stride>({13, 26}, {1, 1, 1, 2}, 3, multiplier),
           // Rows and columns of dx that no output met, and outputs that met padding only.
           problem_of<Taps, Stride>({8, 10}, {9, 0, 0, 8}, 3, multiplier),
           problem_of<Taps, Stride>({8, 10}, {0, 11, 10, 0}, 3, multiplier)}) {
@@ -108,6 +110,7 @@ void check_forced()
     };
     auto const tall = problem_of<Taps, Stride>({45, 11}, {1, 0, 2, 1}, 5, m);
     auto const odd  = problem_of<Taps, Stride>({9, 7}, {2, 2, 1, 1}, 7, m);
+    auto const even = problem_of<Taps, Stride>({11, 24}, {1, 1, 3, 0}, 3, m);
     check(tall, {});
     check(odd, {});
     check(tall, {{3, 99, 0, least}});
@@ -116,6 +119,8 @@ void check_forced()
     check(tall, {{1, 13, 0, 0}, 4});
     check(odd, {{7, 99, 0, 0}, 2});
     check(odd, {{4, 99, 0, least}});
+    check(even, {});
+    check(even, {{1, 8, 0, least}});
   }
 }
 

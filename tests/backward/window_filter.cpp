@@ -62,7 +62,7 @@ template <typename T>
 }
 
 /// The kernel of one filter and stride, its chunks moved in a given way.
-template <typename Taps, typename Stride, mover How>
+template <typename Taps, typename Stride, mover How, bool Dilated = false>
 struct mover_door {
   std::optional<forced_share> share{};
 
@@ -78,7 +78,7 @@ struct mover_door {
                                   dwconv::backward_filter_tensors<T, Gradient> const& tensors,
                                   dwconv::workspace const& scratch, cudaStream_t stream) const
   {
-    using config       = dwconv::window_filter_config<T, Taps, Stride, How>;
+    using config       = dwconv::window_filter_config<T, Taps, Stride, How, Dilated>;
     using sum          = dwconv::sum_of<T>;
     auto const planned = plan<T>(problem);
     if (!planned.outcome.ok()) { return planned.outcome; }
@@ -264,10 +264,56 @@ TEST_CASE("every mover brings every chunk of a gradient's sum: forced tiles", "[
   check_forced<__half, dwconv::taps<5, 5>, dwconv::stride<2, 2>>();
 }
 
+namespace {
+
+/// A dilated problem, as planned, by each mover.
+template <typename T>
+void check_dilated(conv2d_problem const& p)
+{
+  using filter = dwconv::taps<3, 3>;
+  using steps  = dwconv::stride<1, 1>;
+  misalignment const misalign{1, 0, 3};
+  CHECK(agrees<T>(p, mover_door<filter, steps, mover::vectors, true>{}, misalign));
+  CHECK(agrees<T>(p, mover_door<filter, steps, mover::async, true>{}, misalign));
+  CHECK(agrees<T>(p, mover_door<filter, steps, mover::bulk, true>{}, misalign));
+  CHECK(window_agrees(integer_gradients<T>(p, 4), tolerance::none));
+  CHECK(window_agrees(real_gradients<T>(p, 4), tolerance::bound, misalign));
+}
+
+[[nodiscard]] conv2d_problem dilated_problem(extent2 input, extent2 dilation, padding2 pad,
+                                             counts const& n = {})
+{
+  return {.batch      = n.batch,
+          .channels   = n.channels,
+          .multiplier = n.multiplier,
+          .input      = input,
+          .filter     = {3, 3},
+          .dilation   = dilation,
+          .pad        = pad};
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("dilated filters: phases of rows, segments of them, several a thread",
+                   "[window_filter]", float, double, __half, __nv_bfloat16)
+{
+  check_dilated<TestType>(
+    dilated_problem({17, 19}, {2, 2}, {2, 2, 2, 2}, {.batch = 3, .channels = 4}));
+  check_dilated<TestType>(dilated_problem({40, 23}, {12, 5}, {12, 12, 5, 5},
+                                          {.batch = 2, .channels = 3, .multiplier = 2}));
+  check_dilated<TestType>(dilated_problem({9, 70}, {24, 20}, {24, 24, 20, 20}, {.batch = 2}));
+  check_dilated<TestType>(dilated_problem({75, 30}, {3, 1}, {0, 5, 1, 0}, {.batch = 2}));
+  check_dilated<TestType>(
+    dilated_problem({11, 12}, {5, 5}, {7, 3, 1, 9}, {.batch = 5, .channels = 7}));
+  check_dilated<TestType>(dilated_problem({30, 40}, {1, 3}, {1, 1, 60, 2}));
+}
+
 TEST_CASE("every mover, whatever runs first and whenever copies of a sum land", "[window_filter]")
 {
   under_every_schedule([] {
     check_forced<float, dwconv::taps<3, 3>, dwconv::stride<1, 1>>();
     check_forced<__half, dwconv::taps<3, 3>, dwconv::stride<2, 2>>();
+    check_dilated<float>(
+      dilated_problem({40, 23}, {12, 5}, {12, 12, 5, 5}, {.batch = 2, .channels = 3}));
   });
 }

@@ -134,10 +134,10 @@ void for_each_window_problem(Visit const& visit)
 
 TEST_CASE("shares of the window family cover a sum and keep their promises", "[backward]")
 {
-  device_facts turing         = dwconv::h200_facts;
-  turing.compute_capability   = 75;
+  device_facts turing           = dwconv::h200_facts;
+  turing.compute_capability     = 75;
   turing.shared_bytes_per_block = 64 * 1024;
-  turing.multiprocessors      = 72;
+  turing.multiprocessors        = 72;
   for (device_facts const& device : {dwconv::h200_facts, turing}) {
     for_each_window_problem([&](conv2d_problem const& p) {
       for (dtype const type : {dtype::float16, dtype::float32, dtype::float64}) {
@@ -176,6 +176,72 @@ TEST_CASE("shares of the window family cover a sum and keep their promises", "[b
   }
 }
 
+TEST_CASE("tiles for any filter cover a sum and keep their promises", "[backward]")
+{
+  device_facts turing           = dwconv::h200_facts;
+  turing.compute_capability     = 75;
+  turing.shared_bytes_per_block = 64 * 1024;
+  turing.multiprocessors        = 72;
+  std::int64_t next             = 0;
+  for (device_facts const& device : {dwconv::h200_facts, turing}) {
+    for (std::int64_t const size : {1, 7, 14, 28, 56, 113, 700, 3000}) {
+      for (extent2 const filter : {extent2{4, 4}, extent2{13, 13}, extent2{31, 31}, extent2{5, 63},
+                                   extent2{129, 11}, extent2{1, 200}}) {
+        ++next;
+        conv2d_problem const p{.batch      = 1 + next % 5 * 17,
+                               .channels   = 1 + next % 3 * 40,
+                               .multiplier = 1 + next % 2,
+                               .input      = {size, size + next % 9},
+                               .filter     = filter,
+                               .stride     = {1 + next % 2, 1 + next % 3},
+                               .dilation   = {1 + next % 5 / 2, 1},
+                               .pad = {filter.height, filter.height, filter.width, filter.width}};
+        if (!dwconv::validate(p).ok()) { continue; }
+        for (dtype const type : {dtype::float16, dtype::float32, dtype::float64}) {
+          int const bytes   = static_cast<int>(dwconv::size_in_bytes(type));
+          auto const policy = dwconv::choose_any_filter_gradient_policy(p, bytes, device);
+          dwconv::any_filter_gradient_layout const at{p, policy, bytes};
+          REQUIRE(policy.splits > 0);
+          REQUIRE(at.threads() <= dwconv::any_filter_gradient_threads);
+          REQUIRE(at.bytes(bytes) <= device.shared_bytes_per_block);
+          REQUIRE(std::int64_t{policy.splits} * policy.per_split >= at.units(p, policy));
+          REQUIRE((policy.splits - std::int64_t{1}) * policy.per_split < at.units(p, policy));
+          REQUIRE(policy.images <= p.batch);
+          // As docs/semantics.md says.
+          REQUIRE((policy.splits >= 512 ||
+                   dwconv::any_filter_gradient_chain(p, policy, bytes) < 8192 + 400));
+        }
+      }
+    }
+  }
+  conv2d_problem const large{
+    .batch = 32, .channels = 128, .input = {56, 56}, .filter = {31, 31}, .pad = {15, 15, 15, 15}};
+  auto const plan = dwconv::plan_backward_filter(large, dtype::float32, dwconv::h200_facts);
+  CHECK(for_any_filter(plan));
+  CHECK(workspace_bytes(plan) == split_count(plan) * 128 * 31 * 31 * 4);
+  // Half types have tensor cores for it.
+  CHECK(dwconv::plan_backward_filter(large, dtype::float16, dwconv::h200_facts).family ==
+        dwconv::kernel_family::toeplitz);
+}
+
+TEST_CASE("dilated 3x3 filters are the window family's, others with few taps are not", "[backward]")
+{
+  conv2d_problem p{.batch    = 16,
+                   .channels = 256,
+                   .input    = {65, 65},
+                   .filter   = {3, 3},
+                   .dilation = {12, 12},
+                   .pad      = {12, 12, 12, 12}};
+  for (dtype const type : {dtype::float16, dtype::float32, dtype::float64}) {
+    auto const plan = dwconv::plan_backward_filter(p, type, dwconv::h200_facts);
+    CHECK(plan.family == dwconv::kernel_family::window);
+    CHECK_FALSE(for_any_filter(plan));
+  }
+  p.stride = {2, 2};
+  CHECK(dwconv::plan_backward_filter(p, dtype::float32, dwconv::h200_facts).family ==
+        dwconv::kernel_family::direct);
+}
+
 TEST_CASE("what the window family does not sum, and why", "[backward]")
 {
   auto const reason = [](conv2d_problem const& p) -> std::string {
@@ -189,9 +255,10 @@ TEST_CASE("what the window family does not sum, and why", "[backward]")
   p.batch          = 0;
   CHECK(reason(p) == "there is nothing to sum");
   p        = plain;
-  p.filter = {4, 4};
+  p.filter = {2, 4};
   CHECK(reason(p) == "no kernel of it is compiled for this filter and stride");
   p          = plain;
+  p.filter   = {3, 1};
   p.dilation = {2, 1};
   CHECK(reason(p) == "its window has no holes: the filter is dilated");
   p          = plain;

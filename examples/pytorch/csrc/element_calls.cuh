@@ -16,14 +16,15 @@ namespace {
 /// each more would double what is compiled.
 template <dwconv::element T>
 struct bias_then_activation {
-  T const* bias;
+  T const* bias;  ///< May be read in any case: compilers move loads across the question.
+  bool biased;
   activation kind;
 
   template <typename Sum>
   [[nodiscard]] __device__ Sum operator()(Sum sum, dwconv::output_coordinate const& at) const
   {
     namespace epilogue = dwconv::epilogue;
-    if (bias != nullptr) { sum = epilogue::bias<T>{bias}(sum, at); }
+    if (biased) { sum = epilogue::bias<T>{bias}(sum, at); }
     switch (kind) {
       case activation::none: return sum;
       case activation::relu: return epilogue::relu{}(sum, at);
@@ -74,7 +75,10 @@ dwconv::status forward(dwconv::conv2d_problem const& problem, place at, void con
   dwconv::forward_plan const& plan = forward_plan_of<T>(problem, at.device);
   dwconv::forward_tensors<T> const tensors{as<T>(x), as<T>(filter), static_cast<T*>(y)};
   if (kind != activation::none) {
-    return dwconv::run(plan, tensors, at.stream, bias_then_activation<T>{as<T>(bias), kind});
+    // A filter has at least as many elements as a bias.
+    bias_then_activation<T> const epilogue{as<T>(bias != nullptr ? bias : filter), bias != nullptr,
+                                           kind};
+    return dwconv::run(plan, tensors, at.stream, epilogue);
   }
   if (bias != nullptr) {
     return dwconv::run(plan, tensors, at.stream, dwconv::epilogue::bias<T>{as<T>(bias)});

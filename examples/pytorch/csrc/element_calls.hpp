@@ -47,6 +47,15 @@ struct element_calls {
 /// The calls of an element type, or null where its file was not linked.
 [[nodiscard]] element_calls const* calls_of(dwconv::dtype element);
 
+/// Changes with what two binaries must agree on to hand calls from one to the other.
+inline constexpr std::uint64_t calls_layout = 1 << 24 | sizeof(element_calls) << 16 |
+                                              sizeof(dwconv::conv2d_problem) << 8 |
+                                              sizeof(dwconv::status);
+
+/// `calls_of` for another binary: a `dwconv::dtype` as a number; null also where the layouts
+/// differ.
+using calls_lookup = element_calls const* (*)(std::uint64_t layout, int element);
+
 /// Makes the calls of an element type known, while the library is loaded.
 struct registered_calls {
   registered_calls(dwconv::dtype element, element_calls const& calls);

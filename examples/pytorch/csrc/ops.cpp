@@ -399,6 +399,15 @@ registered_calls::registered_calls(dwconv::dtype element, element_calls const& c
 
 }  // namespace dwconv_torch
 
+/// The only thing that another binary finds by name: csrc/eager.cpp calls the kernels through it.
+extern "C" __attribute__((visibility("default"))) dwconv_torch::element_calls const*
+dwconv_torch_calls(std::uint64_t layout, int element)
+{
+  return layout == dwconv_torch::calls_layout
+           ? dwconv_torch::calls_of(static_cast<dwconv::dtype>(element))
+           : nullptr;
+}
+
 // Those with an underscore have no gradient and take their numbers packed: PyTorch spends longer on
 // three lists, and on asking for a gradient, than a small kernel takes.
 STABLE_TORCH_LIBRARY(dwconv, library)

@@ -4,7 +4,12 @@ import functools
 
 import torch
 
-from . import ops
+from . import eager, ops
+
+# The whole call in C++, None where it was not compiled for this PyTorch: then the rest of this file does it. It answers
+# None to what is not usual.
+convolve_eagerly = eager.load(ops.path)
+is_compiling = torch.compiler.is_compiling
 
 _kernels: dict[tuple[torch.dtype, int], bool] = {}
 
@@ -113,8 +118,12 @@ def _wants_gradient(x, weight, bias):
 
 def convolve(x, weight, bias, stride, padding, dilation, activation=0):
     """Arguments as the operator takes them: 2, 4 and 2 numbers, and that of an activation."""
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return _convolve_unusual(x, weight, bias, stride, padding, dilation, activation)
+    if convolve_eagerly is not None:
+        y = convolve_eagerly(x, weight, bias, stride, padding, dilation, activation, 0)
+        if y is not None:
+            return y
     if torch.is_autocast_enabled("cuda") and x.is_cuda:
         # Here rather than by the operator's rule: that is another way through Python.
         dtype = torch.get_autocast_dtype("cuda")
@@ -134,7 +143,7 @@ def _convolve_unusual(x, weight, bias, stride, padding, dilation, activation):
     if fallback_reason(x, weight) is not None:
         return ops.aten_forward(x, weight, bias, stride, padding, dilation, activation)
     if _is_channels_last(x):
-        x = x.contiguous() if torch.compiler.is_compiling() else _ToContiguous.apply(x)
+        x = x.contiguous() if is_compiling() else _ToContiguous.apply(x)
         y = convolve(x, weight, bias, stride, padding, dilation, activation)
         return y.contiguous(memory_format=torch.channels_last)
     if activation and _wants_gradient(x, weight, bias):
@@ -183,6 +192,10 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, acti
     (top, bottom, left, right). activation is a name in dwconv_torch.activations; where no gradient is asked for, it
     runs in the convolution's own kernel.
     """
+    if convolve_eagerly is not None and not is_compiling():
+        y = convolve_eagerly(x, weight, bias, stride, padding, dilation, ops.activations[activation], 0)
+        if y is not None:
+            return y
     numbers = _numbers_of(weight, stride, padding, dilation)
     if x.dim() == 3:
         return convolve(x.unsqueeze(0), weight, bias, *numbers, ops.activations[activation]).squeeze(0)

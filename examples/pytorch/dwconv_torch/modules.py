@@ -5,7 +5,7 @@ import dataclasses
 import torch.nn.functional as F
 from torch import nn
 
-from .functional import convolve, fallback_reason, four_paddings
+from .functional import convolve, convolve_eagerly, fallback_reason, four_paddings, is_compiling
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -22,6 +22,10 @@ class DepthwiseConv2d(nn.Conv2d):
                          padding_mode, device, dtype)
 
     def _conv_forward(self, input, weight, bias):
+        if convolve_eagerly is not None and self.padding_mode == "zeros" and not is_compiling():
+            y = convolve_eagerly(input, weight, bias, self.stride, self.padding, self.dilation, 0, self.in_channels)
+            if y is not None:
+                return y
         if input.dim() != 4 or input.shape[1] != self.in_channels:
             return self._unusual_forward(input, weight, bias)
         if self.padding_mode != "zeros":

@@ -62,11 +62,11 @@ def test_gradients_are_those_of_the_convolution(sample, device, dtype, memory_fo
 @pytest.mark.parametrize("activation", activations)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_activations_are_pytorchs(activation, dtype, device):
-    sample = LARGE[0]
-    x, weight, bias = sample.tensors(device, dtype)
-    for b in (bias, None):
-        y = ops.forward(4 * x, weight, b, *sample.numbers, activations[activation])
-        check(y, truth(4 * x, weight, b, sample.numbers, activations[activation]))
+    for sample in (LARGE[0], SMALL[0], SMALL[3]):
+        x, weight, bias = sample.tensors(device, dtype)
+        for b in (bias, None):
+            y = ops.forward(4 * x, weight, b, *sample.numbers, activations[activation])
+            check(y, truth(4 * x, weight, b, sample.numbers, activations[activation]))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

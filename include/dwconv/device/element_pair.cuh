@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <dwconv/core/element.cuh>
+#include <dwconv/device/convert.cuh>
 
 // Two neighbouring 16-bit elements as one 32-bit word, the first in its low half: what a register
 // of the tensor cores' fragments holds.
@@ -57,6 +58,17 @@ template <typename T>
     memcpy(&pair, &both, sizeof pair);
   }
   return pair;
+}
+
+/// The first of two neighbours as the type that products are summed in, or the second; exact.
+template <typename T, int Which>
+[[nodiscard]] DWCONV_HOST_DEVICE inline float sum_from_pair(std::uint32_t pair)
+{
+  static_assert(sizeof(T) == 2);
+  auto const bits = static_cast<std::uint16_t>(Which == 0 ? pair : pair >> 16);
+  T element;
+  memcpy(static_cast<void*>(&element), &bits, sizeof element);
+  return to_sum(element);
 }
 
 /// Two elements side by side.

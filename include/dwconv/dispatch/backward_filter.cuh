@@ -6,6 +6,7 @@
 #include <dwconv/device/launch.cuh>
 #include <dwconv/device/launch_order.cuh>
 #include <dwconv/dispatch/add_splits.cuh>
+#include <dwconv/dispatch/any_filter_gradient.cuh>
 #include <dwconv/dispatch/launch_status.hpp>
 #include <dwconv/dispatch/toeplitz_filter.cuh>
 #include <dwconv/dispatch/window_filter.cuh>
@@ -55,7 +56,9 @@ template <typename T, typename Gradient>
       return call.plan.problem.data_layout == layout::nchw
                ? choose_direct_index<layout::nchw>(call)
                : choose_direct_index<layout::nhwc>(call);
-    case kernel_family::window: return launch_window_filter(call);
+    case kernel_family::window:
+      return for_any_filter(call.plan) ? launch_any_filter_gradient(call)
+                                       : launch_window_filter(call);
     case kernel_family::toeplitz: return launch_toeplitz_filter(call);
   }
   return cudaErrorInvalidValue;

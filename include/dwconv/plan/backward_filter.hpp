@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include <dwconv/plan/any_gradient_tiles.hpp>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/plan/gradient_splits.hpp>
 #include <dwconv/plan/planner.hpp>
@@ -22,12 +23,13 @@ struct backward_filter_plan {
   dtype element = dtype::float32;
   device_facts device{};
   kernel_family family = kernel_family::direct;
-  direct_sum_policy direct{};           ///< Of the direct family,
-  window_filter_policy window{};        ///< or of the window family,
-  toeplitz_gradient_policy toeplitz{};  ///< or of the toeplitz family.
-  std::int64_t blocks = 0;              ///< Of the first pass; none for batch 0.
-  int threads         = 0;              ///< Per block.
-  int shared_bytes    = 0;              ///< Per block.
+  direct_sum_policy direct{};               ///< Of the direct family,
+  window_filter_policy window{};            ///< or of the window family,
+  any_filter_gradient_policy any_filter{};  ///< where its kernel for any filter is to run,
+  toeplitz_gradient_policy toeplitz{};      ///< or of the toeplitz family.
+  std::int64_t blocks = 0;                  ///< Of the first pass; none for batch 0.
+  int threads         = 0;                  ///< Per block.
+  int shared_bytes    = 0;                  ///< Per block.
   std::array<verdict, kernel_families.size()> verdicts{};
 
   friend constexpr bool operator==(backward_filter_plan const&,
@@ -40,12 +42,19 @@ struct backward_filter_plan {
   return element == dtype::float64 ? 8 : 4;
 }
 
+/// Whether the window family's kernel for any filter is to run.
+[[nodiscard]] constexpr bool for_any_filter(backward_filter_plan const& plan) noexcept
+{
+  return plan.family == kernel_family::window && plan.any_filter.splits > 0;
+}
+
 /// Parts that the sum is taken apart into, each with a gradient of its own in the workspace.
 [[nodiscard]] constexpr int split_count(backward_filter_plan const& plan) noexcept
 {
   switch (plan.family) {
     case kernel_family::direct: return plan.direct.split.splits;
     case kernel_family::window:
+      if (for_any_filter(plan)) { return plan.any_filter.splits; }
       return static_cast<int>(window_filter_splits{plan.problem, plan.window}.splits());
     case kernel_family::toeplitz: return plan.toeplitz.splits;
   }
@@ -59,6 +68,10 @@ struct backward_filter_plan {
   switch (plan.family) {
     case kernel_family::direct: return plan.direct.split.longest_chain();
     case kernel_family::window:
+      if (for_any_filter(plan)) {
+        return any_filter_gradient_chain(plan.problem, plan.any_filter,
+                                         static_cast<int>(size_in_bytes(plan.element)));
+      }
       return window_filter_chain(plan.problem, plan.window,
                                  static_cast<int>(size_in_bytes(plan.element)));
     case kernel_family::toeplitz: return toeplitz_gradient_chain(plan.problem, plan.toeplitz);
@@ -124,7 +137,11 @@ namespace planning {
   if (std::none_of(window_filter_shapes.begin(), window_filter_shapes.end(), compiled)) {
     return "no kernel of it is compiled for this filter and stride";
   }
-  if (p.dilation != extent2{1, 1}) { return "its window has no holes: the filter is dilated"; }
+  if (is_dilated(p) && (p.stride != extent2{1, 1} ||
+                        std::find(window_filter_dilated.begin(), window_filter_dilated.end(),
+                                  p.filter) == window_filter_dilated.end())) {
+    return "its window has no holes: the filter is dilated";
+  }
   if (std::max(p.pad.left, p.pad.right) > 64) {
     return "the padding is wider than what it stages around a row";
   }
@@ -141,9 +158,32 @@ namespace planning {
            : "it needs more blocks than one launch has";
 }
 
+/// Why the window family's kernel for any filter cannot take a problem of backward_filter, or null;
+/// `policy` becomes the tile that was chosen, and has splits only if it can.
+[[nodiscard]] constexpr char const* obstacle_to_any_filter_gradient(
+  conv2d_problem const& p, dtype element, device_facts const& device,
+  any_filter_gradient_policy& policy) noexcept
+{
+  if (p.batch == 0) { return "there is nothing to sum"; }
+  if (char const* const obstacle = obstacle_to_tiles(p); obstacle != nullptr) { return obstacle; }
+  int const bytes = static_cast<int>(size_in_bytes(element));
+  if (!any_filter_gradient_tiles::pays(p, bytes)) { return "too few taps share what it stages"; }
+  any_filter_gradient_policy const chosen = choose_any_filter_gradient_policy(p, bytes, device);
+  any_filter_gradient_layout const layout{p, chosen, bytes};
+  if (chosen.splits == 0 || layout.bytes(bytes) > device.shared_bytes_per_block) {
+    return "a tile does not fit in shared memory";
+  }
+  if (!within_grid(layout.blocks(p) * chosen.splits, filter_elements(p)).ok()) {
+    return "it needs more blocks than one launch has";
+  }
+  policy = chosen;
+  return nullptr;
+}
+
 /// The tiles that families would have.
 struct filter_tiles {
   window_filter_policy window{};
+  any_filter_gradient_policy any_filter{};
   toeplitz_gradient_policy toeplitz{};
 };
 
@@ -160,6 +200,11 @@ struct filter_tiles {
     case kernel_family::direct: break;
     case kernel_family::window:
       obstacle = obstacle_to_window_filter(plan.problem, plan.element, plan.device, tiles.window);
+      if (obstacle != nullptr &&
+          obstacle_to_any_filter_gradient(plan.problem, plan.element, plan.device,
+                                          tiles.any_filter) == nullptr) {
+        obstacle = nullptr;
+      }
       break;
     case kernel_family::toeplitz:
       obstacle =
@@ -194,6 +239,18 @@ constexpr void fill_window_filter(backward_filter_plan& plan,
   plan.threads      = policy.threads;
   plan.shared_bytes = static_cast<int>(
     window_filter_layout{plan.problem, policy, bytes}.bytes(plan.problem, policy, bytes));
+}
+
+/// Everything of a plan that follows from its problem and `policy`.
+constexpr void fill_any_filter_gradient(backward_filter_plan& plan,
+                                        any_filter_gradient_policy const& policy) noexcept
+{
+  int const bytes = static_cast<int>(size_in_bytes(plan.element));
+  any_filter_gradient_layout const layout{plan.problem, policy, bytes};
+  plan.any_filter   = policy;
+  plan.blocks       = layout.blocks(plan.problem) * policy.splits;
+  plan.threads      = layout.threads();
+  plan.shared_bytes = static_cast<int>(layout.bytes(bytes));
 }
 
 /// Everything of a plan that follows from its problem and `policy`.
@@ -253,7 +310,10 @@ constexpr void fill_toeplitz_filter(backward_filter_plan& plan,
   }
   switch (plan.family) {
     case kernel_family::direct: planning::fill_direct_filter(plan); break;
-    case kernel_family::window: planning::fill_window_filter(plan, tiles.window); break;
+    case kernel_family::window:
+      tiles.any_filter.splits > 0 ? planning::fill_any_filter_gradient(plan, tiles.any_filter)
+                                  : planning::fill_window_filter(plan, tiles.window);
+      break;
     case kernel_family::toeplitz: planning::fill_toeplitz_filter(plan, tiles.toeplitz); break;
   }
   plan.outcome = planning::within_grid(plan.blocks, filter_elements(problem));

@@ -48,12 +48,24 @@ template <typename Plan>
   std::string const planes = std::to_string(w.part) + " images of " + std::to_string(w.channels) +
                              " output channels a block, " + std::to_string(w.images) +
                              " side by side, ";
-  std::string const part =
-    layout.whole_planes
-      ? std::string{"whole planes"}
-      : "strips of " + std::to_string(w.strip) + " rows by " + std::to_string(w.columns) +
-          " columns in chunks of " + std::to_string(w.steps);
+  std::string const part = layout.whole_planes
+                             ? std::string{"whole planes"}
+                             : "strips of " + std::to_string(w.strip) + " rows by " +
+                                 std::to_string(w.columns) + " columns in chunks of " +
+                                 std::to_string(w.steps);
   return "  " + planes + part + "; " + std::to_string(split_count(plan)) + " splits, at most " +
+         std::to_string(longest_chain(plan)) + " additions one after the other";
+}
+
+/// The same of its kernel for any filter.
+[[nodiscard]] inline std::string share_of_taps(backward_filter_plan const& plan)
+{
+  any_filter_gradient_policy const& a = plan.any_filter;
+  return "  for any filter: " + std::to_string(a.tap_rows) + " by " +
+         std::to_string(a.tap_columns) + " taps a block, " + std::to_string(a.per_split) +
+         " units of " + std::to_string(a.images) + " images, " + std::to_string(a.rows) +
+         " rows by " + std::to_string(a.columns) + " columns of dy; " +
+         std::to_string(split_count(plan)) + " splits, at most " +
          std::to_string(longest_chain(plan)) + " additions one after the other";
 }
 
@@ -107,8 +119,12 @@ template <typename Plan>
   if (!plan.outcome.ok() || plan.family == kernel_family::direct) {
     return of_sums("backward_filter", plan, least);
   }
+  bool const window = plan.family == kernel_family::window;
   return headline("backward_filter", plan.element, plan.problem) + verdicts_of(plan) +
-         (plan.family == kernel_family::window ? share_of(plan) : share_of_warp(plan)) + launch_of(plan.blocks, plan.threads, plan.shared_bytes, least) + "  " +
+         (for_any_filter(plan) ? share_of_taps(plan)
+          : window             ? share_of(plan)
+                               : share_of_warp(plan)) +
+         launch_of(plan.blocks, plan.threads, plan.shared_bytes, least) + "  " +
          std::to_string(workspace_bytes(plan)) + " bytes of workspace\n";
 }
 

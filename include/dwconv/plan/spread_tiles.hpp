@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include <dwconv/core/device_facts.hpp>
 #include <dwconv/kernels/window/spread_policy.hpp>
@@ -15,20 +16,19 @@ namespace dwconv {
 
 namespace spread_tiles {
 
-/// What a block stages at most, for many to share a multiprocessor, and groups of rows of a tile
-/// that passes through shared memory in chunks. Found on an H200 (docs/tuning.md).
-inline constexpr int small_block = 24 * 1024, strip = 32;
-inline constexpr int small_block_of_several = 36 * 1024;  // planes of dy under one of dx
+/// Groups of rows of a tile that passes through shared memory in chunks.
+inline constexpr int strip = 32;
 
-/// Groups of rows that a thread walks down in one chunk: each walk takes `ramp` rows of dy that the
-/// one above it takes as well, which costs more the more taps there are; several filters a channel
-/// are work enough for short walks.
-[[nodiscard]] constexpr int walk_of(conv2d_problem const& p, int element_bytes) noexcept
-{
-  if (p.filter.height > 3) { return 12; }
-  if (p.multiplier > 3) { return 3; }
-  return element_bytes == 2 ? 8 : 6;
-}
+/// What is tried for tiles that are staged in one go: walks, in groups of rows, for filters that do
+/// not reach far; warps a block, and bytes it stages.
+inline constexpr int longest_walk = 16, longest_ramp = 5, most_warps = 4, most_bytes = 48 * 1024;
+
+/// What their cost reckons with, chosen for how it orders tiles that were timed on an H200, 21
+/// pairs of 12 shapes (docs/tuning.md): what a thread does beside its walk, in steps; how much
+/// longer steps take where a tile takes the room of two; what of its time a last wave of blocks
+/// adds; and what a block adds for each warp that waits for its slowest.
+inline constexpr int fixed_steps = 3;
+inline constexpr double crowding = 1, last_wave = 0.8, for_a_warp = 0.15;
 
 [[nodiscard]] constexpr std::int64_t shared_bytes(conv2d_problem const& p,
                                                   window_policy const& policy,
@@ -101,6 +101,72 @@ inline constexpr int small_block_of_several = 36 * 1024;  // planes of dy under 
   return shared_bytes(p, wider, element_bytes) <= device.shared_bytes_per_sm / 4 ? wider : policy;
 }
 
+/// What a tile costs that is staged in one go: steps of lanes, idle ones as well, for each group of
+/// rows.
+[[nodiscard]] constexpr double cost_of(conv2d_problem const& p, int element_bytes,
+                                       device_facts const& device, window_policy const& policy,
+                                       std::int64_t bytes) noexcept
+{
+  constexpr std::int64_t registers = 65536, set_aside = 1024, most_blocks = 32;
+  spread_axis const rows   = spread_rows(p);
+  std::int64_t const warps = policy.threads / window_tiles::warp_size;
+  std::int64_t const each  = spread_registers(p.filter, p.stride, policy.piece.columns,
+                                              static_cast<std::size_t>(element_bytes));
+  // As many warps as registers have room for hide each other's waiting, if their tiles find room
+  // too.
+  auto const room =
+    static_cast<double>(device.shared_bytes_per_sm * window_tiles::warp_size * each) /
+    static_cast<double>(registers);
+  double const crowded =
+    std::max(static_cast<double>(bytes) / (static_cast<double>(warps) * room), 1.0);
+  std::int64_t const resident = std::clamp<std::int64_t>(
+    std::min(device.shared_bytes_per_sm / (bytes + set_aside), registers / (each * policy.threads)),
+    1, most_blocks);
+  std::int64_t const strips = geometry::divide_up(rows.groups, policy.tile.rows);
+  std::int64_t const blocks = std::max<std::int64_t>(
+    geometry::divide_up(p.batch * p.channels, policy.tile.planes) * strips, 1);
+  double const waves =
+    static_cast<double>(blocks) /
+    static_cast<double>(std::max<std::int64_t>(device.multiprocessors, 1) * resident);
+  auto const steps = static_cast<double>((policy.rows_per_thread + rows.ramp + fixed_steps) *
+                                         policy.threads * strips);
+  return steps / static_cast<double>(rows.groups * policy.tile.planes) *
+         (1 + crowding * (crowded - 1)) * (1 + last_wave / waves) *
+         (1 + for_a_warp * static_cast<double>(warps - 1));
+}
+
+/// A tile that is staged in one go, and what it costs.
+struct whole_tile {
+  window_policy policy{};
+  double cost =
+    0;  ///< Steps of a lane for each group of rows, made longer where few warps hide them.
+};
+
+/// A tile of `warps` warps, each thread of which walks down `walk` groups of rows; nothing if a row
+/// is longer than that.
+[[nodiscard]] constexpr std::optional<whole_tile> tile_of(conv2d_problem const& p,
+                                                          int element_bytes,
+                                                          device_facts const& device, int walk,
+                                                          int warps) noexcept
+{
+  window_policy policy      = least_tile(p, element_bytes);
+  spread_axis const rows    = spread_rows(p);
+  std::int64_t const beside = across(p, policy.piece.columns);
+  std::int64_t const below  = geometry::divide_up(rows.groups, walk);
+  std::int64_t const places = warps * window_tiles::warp_size / beside;
+  if (places == 0) { return {}; }
+  policy.rows_per_thread = walk;
+  policy.threads         = warps * window_tiles::warp_size;
+  policy.tile.rows       = static_cast<int>(std::min(std::min(places, below) * walk, rows.groups));
+  policy.tile.planes     = static_cast<int>(
+    std::min<std::int64_t>(std::max<std::int64_t>(places / below, 1), most_planes(p)));
+  policy.tile.steps = static_cast<int>(policy.tile.rows + rows.ramp);
+
+  std::int64_t const bytes = shared_bytes(p, policy, element_bytes);
+  if (bytes > std::min<std::int64_t>(most_bytes, device.shared_bytes_per_block)) { return {}; }
+  return whole_tile{policy, cost_of(p, element_bytes, device, policy, bytes)};
+}
+
 }  // namespace spread_tiles
 
 /// Chooses a tile for a problem without `spread_tiles::obstacle`. Goes by ranges, never by single
@@ -110,45 +176,27 @@ inline constexpr int small_block_of_several = 36 * 1024;  // planes of dy under 
                                                            device_facts const& device) noexcept
 {
   using namespace spread_tiles;
-  using window_tiles::even_part;
-  constexpr int warp        = window_tiles::warp_size;
-  spread_axis const rows    = spread_rows(p);
-  window_policy policy      = least_tile(p, element_bytes);
-  std::int64_t const beside = across(p, policy.piece.columns);
-  // Long filters, and those of halves whose sums leave a thread few columns, walk far.
-  bool const far = rows.ramp > 5 || (element_bytes == 2 && p.stride.height > 1 && rows.ramp > 1);
-  auto const one_chunk = [&](std::int64_t walk, std::int64_t walks, int planes) {
-    policy.rows_per_thread = even_part(rows.groups, walk);
-    policy.tile.rows   = static_cast<int>(std::min(walks * policy.rows_per_thread, rows.groups));
-    policy.tile.steps  = static_cast<int>(policy.tile.rows + rows.ramp);
-    policy.tile.planes = planes;
-    return shared_bytes(p, policy, element_bytes) <=
-           (p.multiplier > 1 ? small_block_of_several : small_block);
-  };
-  // Shorter walks, but of more rows than they share, until a tile is small.
-  int const longest = walk_of(p, element_bytes);
-  std::int64_t const least_walk =
-    std::min<std::int64_t>(longest, std::max<std::int64_t>(2, 2 * rows.ramp));
-  bool small = false;
-  for (int walk = longest; walk >= least_walk && !far && !small; --walk) {
-    std::int64_t const below = geometry::divide_up(rows.groups, even_part(rows.groups, walk));
-    if (beside * below <= warp) {
-      auto planes =
-        static_cast<int>(std::min<std::int64_t>(warp / (beside * below), most_planes(p)));
-      while (!(small = one_chunk(walk, below, planes)) && planes > 1) { planes /= 2; }
-    } else {
-      std::int64_t const threads = rows.ramp > 1 ? 4 * warp : element_bytes == 2 ? warp : 2 * warp;
-      std::int64_t const least   = geometry::divide_up(warp, beside);
-      std::int64_t walks         = std::min(std::max(threads / beside, least), below);
-      while (!(small = one_chunk(walk, walks, 1)) && walks > least) { --walks; }
+  spread_axis const rows = spread_rows(p);
+  std::optional<whole_tile> best;
+  // Each walk takes `ramp` rows of dy that the one above it takes as well. Long filters walk far,
+  // in chunks.
+  int before = 0;
+  for (int most = longest_walk;
+       rows.ramp <= longest_ramp && most >= std::max<std::int64_t>(rows.ramp, 2); --most) {
+    int const walk = window_tiles::even_part(rows.groups, most);
+    if (walk == before) { continue; }
+    before = walk;
+    for (int warps = 1; warps <= most_warps; ++warps) {
+      auto const tile = tile_of(p, element_bytes, device, walk, warps);
+      if (tile && (!best || tile->cost < best->cost)) { best = tile; }
     }
   }
-  if (!small) { policy = in_chunks(p, element_bytes, device); }
-  policy.threads = static_cast<int>(
-    geometry::divide_up(
-      beside * geometry::divide_up(policy.tile.rows, policy.rows_per_thread) * policy.tile.planes,
-      warp) *
-    warp);
+  if (best) { return best->policy; }
+  window_policy policy = in_chunks(p, element_bytes, device);
+  policy.threads =
+    static_cast<int>(geometry::divide_up(across(p, policy.piece.columns) * policy.tile.planes,
+                                         window_tiles::warp_size) *
+                     window_tiles::warp_size);
   return policy;
 }
 

@@ -152,16 +152,25 @@ constexpr void choose_steps(conv2d_problem const& p, device_facts const& device,
 constexpr void choose_splits(conv2d_problem const& p, std::int64_t wanted_warps,
                              toeplitz_gradient_policy& policy) noexcept
 {
-  constexpr std::int64_t most_splits = 1024, uneven = 4, most_steps = 4096;
+  constexpr std::int64_t most_splits = 1024, most_steps = 4096;
   std::int64_t const all = std::max<std::int64_t>(units(p, policy), 1);
-  // More than fill the GPU where a warp would add up too many rows one after the other.
-  std::int64_t const wanted = std::clamp<std::int64_t>(
-    std::max(wanted_warps / items(p, policy), divide_up(all * policy.strip, most_steps)), 1,
-    std::min(all, most_splits));
-  // Few units are shared out evenly.
-  std::int64_t const each = divide_up(all, wanted);
-  policy.splits           = static_cast<int>(each < uneven ? divide_up(all, each) : wanted);
-  policy.side_by_side     = !policy.whole_rows;
+  // Warps come in waves as large as the GPU, each as long as its units, and begin and end. More
+  // waves than one where a warp would add up too many rows one after the other.
+  std::int64_t const least = std::clamp<std::int64_t>(divide_up(all * policy.strip, most_steps), 1,
+                                                      std::min(all, most_splits));
+  std::int64_t const full  = std::max<std::int64_t>(wanted_warps / items(p, policy), 1);
+  std::int64_t const most  = std::clamp<std::int64_t>(6 * full, least, std::min(all, most_splits));
+  // Warps of a filter's first, middle and last rows skip different padding: one wave is uneven.
+  bool const uneven = policy.tap_rows < p.filter.height;
+  std::int64_t best = least, shortest = std::numeric_limits<std::int64_t>::max();
+  for (std::int64_t splits = least; splits <= most; ++splits) {
+    std::int64_t const waves = divide_up(items(p, policy) * splits, wanted_warps);
+    std::int64_t const time  = waves * (2 * divide_up(all, splits) + 1) * 10;
+    std::int64_t const taken = waves == 1 && uneven ? time + time / 10 : time;
+    if (taken < shortest) { shortest = taken, best = splits; }
+  }
+  policy.splits       = static_cast<int>(best);
+  policy.side_by_side = !policy.whole_rows;
 }
 
 }  // namespace toeplitz_gradient

@@ -25,6 +25,14 @@ inline constexpr std::array window_filter_shapes{
   window_filter_shape{{7, 7}, {1, 1}}, window_filter_shape{{3, 1}, {1, 1}},
   window_filter_shape{{3, 7}, {1, 1}}, window_filter_shape{{1, 4}, {1, 1}}};
 
+/// And of dilated ones, at stride 1.
+inline constexpr std::array window_filter_dilated{extent2{3, 3}};
+
+[[nodiscard]] constexpr bool is_dilated(conv2d_problem const& p) noexcept
+{
+  return p.dilation != extent2{1, 1};
+}
+
 namespace window_filter_tiles {
 
 using geometry::divide_up;
@@ -61,6 +69,18 @@ struct aims {
     aim.row_lanes    = 32;
     aim.across       = 64;
     aim.window_bytes = 170;
+  }
+  extent2 const out         = output_extent(p);
+  std::int64_t const plane  = p.input.height * p.input.width + out.height * out.width;
+  constexpr int small_bytes = 1024;
+  if (element_bytes < 8 && plane * element_bytes <= small_bytes &&
+      p.filter.height * p.filter.width <= 9) {
+    // To begin, and to start a copy, costs more than to multiply.
+    aim.lanes = 96;
+    if (element_bytes == 4) {
+      aim.stage_bytes = 24 * 1024;
+      aim.run_bytes   = 4096;
+    }
   }
   if (window_filter_turns(p.filter, p.stride) < p.filter.height && p.filter.height > 5) {
     // Bound by multiply-adds: as many warps as registers allow, so small chunks.
@@ -111,7 +131,8 @@ struct frame {
     std::int64_t const shared =
       window_filter_layout{p, policy, bytes}.bytes(p, policy, bytes) + reserved;
     std::int64_t const threads =
-      std::int64_t{window_filter_blocks(p.filter, p.stride, bytes)} * window_filter_threads;
+      std::int64_t{window_filter_blocks(p.filter, p.stride, bytes, is_dilated(p))} *
+      window_filter_threads;
     std::int64_t const blocks =
       std::min({most_blocks, threads / policy.threads, device.shared_bytes_per_sm / shared});
     return std::max<std::int64_t>(blocks, 1) * std::max(device.multiprocessors, 1);
@@ -158,6 +179,31 @@ struct frame {
   policy.channels = static_cast<int>(std::min(planes / policy.images, channels));
   policy.part     = policy.images;
   policy.stages   = f.aim.stages;
+  return policy;
+}
+
+/// Chunks of whole planes where the filter is dilated: threads below each other have a phase of
+/// rows each, or some, or a segment of one.
+[[nodiscard]] constexpr window_filter_policy in_phases(frame const& f) noexcept
+{
+  int const walks           = window_filter_phases{f.p}.walks();
+  std::int64_t const most   = std::max<std::int64_t>(window_filter_threads / f.across, 1);
+  std::int64_t const rounds = divide_up(walks, most);
+  window_filter_policy policy{};
+  policy.columns = static_cast<int>(f.out.width);
+  policy.strip = policy.steps = f.walk.steps();
+  policy.down                 = static_cast<int>(divide_up(walks, rounds));
+  std::int64_t const threads  = f.across * policy.down;
+  std::int64_t const room     = std::max<std::int64_t>(f.aim.stage_bytes / f.plane_bytes(), 1);
+  std::int64_t const planes   = fill_warps(threads, f.aim.row_lanes / threads, room);
+  std::int64_t const x_bytes  = f.p.input.height * f.p.input.width * f.bytes;
+  std::int64_t const together =
+    std::min({divide_up(f.aim.run_bytes, x_bytes), planes, f.p.output_channels()});
+  policy.images   = static_cast<int>(std::min(planes / together, f.p.batch));
+  policy.channels = static_cast<int>(together);
+  policy.part     = policy.images;
+  policy.stages   = f.aim.stages;
+  if (!f.fits(policy)) { policy.stages = 1; }
   return policy;
 }
 
@@ -261,8 +307,12 @@ constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
   frame const f{p, element_bytes, device, aim};
   window_filter_policy policy{};
   bool chosen = false;
-  if (f.plane_bytes() <= f.aim.plane_bytes && f.across <= warp_size &&
-      f.across < f.aim.least_across) {
+  if (is_dilated(p)) {
+    policy = in_phases(f);
+    share_out(f, policy);
+    chosen = true;
+  } else if (f.plane_bytes() <= f.aim.plane_bytes && f.across <= warp_size &&
+             f.across < f.aim.least_across) {
     policy = in_whole_planes(f);
     share_out(f, policy);
     chosen = policy.threads <= window_filter_threads && f.fits(policy);
@@ -295,8 +345,11 @@ constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
 {
   using geometry::divide_up;
   int const columns = window_filter_columns(p.filter, element_bytes);
-  std::int64_t const own =
-    divide_up(policy.part, policy.images) * divide_up(policy.strip, policy.down) * columns;
+  window_filter_phases const of_rows{p};
+  std::int64_t const rows    = is_dilated(p)
+                                 ? divide_up(of_rows.walks(), policy.down) * of_rows.segment
+                                 : divide_up(policy.strip, policy.down);
+  std::int64_t const own     = divide_up(policy.part, policy.images) * rows * columns;
   std::int64_t const threads = divide_up(policy.columns, columns) * policy.down * policy.images;
   std::int64_t const splits  = window_filter_splits{p, policy}.splits();
   constexpr int levels       = 5;

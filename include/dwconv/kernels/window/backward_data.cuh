@@ -5,10 +5,9 @@
 
 #include <dwconv/device/architecture.cuh>
 #include <dwconv/device/shared_memory.cuh>
-#include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/window/engine.cuh>
-#include <dwconv/kernels/window/retire.cuh>
 #include <dwconv/kernels/window/spread_engine.cuh>
+#include <dwconv/kernels/window/spread_retire.cuh>
 #include <dwconv/problem/static_shape.hpp>
 #include <dwconv/staging/tile_areas.cuh>
 
@@ -52,7 +51,6 @@ __global__ void __launch_bounds__(spread_threads, Config::blocks)
 {
   using T             = typename Config::element_type;
   using engine        = spread_window<Config>;
-  using retire_type   = window_retire<Config, epilogue::identity>;
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
   using load          = typename tile_movers<T, how>::load;
   using store         = typename tile_movers<T, how>::store;
@@ -99,9 +97,7 @@ __global__ void __launch_bounds__(spread_threads, Config::blocks)
                              (engine::filter_height * engine::filter_width),
                 filters + piece.plane * f.multiplier * Config::filter_pitch, f.multiplier, from,
                 f.input_width};
-  epilogue::identity const none;
-  retire_type retire{
-    nullptr, g.output_pitch, columns_inside<engine::columns>(left, f.output_width), {}, 0, 1, none};
+  unsigned const wanted = columns_inside<engine::columns>(left, f.output_width);
   block_sync();  // filters are staged, and nobody waits on a barrier that is not set up
 
 #pragma unroll 1
@@ -117,18 +113,30 @@ __global__ void __launch_bounds__(spread_threads, Config::blocks)
     if (steps > 0) {
       int const taken = row + window.step();
       int const first = taken * engine::stride_height - p.pad_top;
-      retire.kept     = areas.output_stage(k) + kept.offset() +
-                    kept.past(kept.alignment(), output_row) +
-                    (first - output_row) * g.output_pitch + left;
-      window.walk(areas.input_stage(k) + staged.offset() +
-                    staged.past(staged.alignment(), chunk.input_row) +
-                    (max(taken, 0) - chunk.input_row) * g.input_pitch + from,
-                  g.input_pitch,
-                  {g.input_plane,
-                   staged.alignment() +
-                     static_cast<unsigned>(chunk.input_row) * static_cast<unsigned>(f.input_width),
-                   g.whole_planes ? 0u : static_cast<unsigned>(dy_plane)},
-                  taken, tile.bottom(f), min(chunk.end_step, steps), first, p.height, retire);
+      T* const keep   = areas.output_stage(k) + kept.offset() +
+                      kept.past(kept.alignment(), output_row) +
+                      (first - output_row) * g.output_pitch + left;
+      auto const walk = [&]<spread_words Words>(spread_retire<Config, Words> retire) {
+        window.walk(areas.input_stage(k) + staged.offset() +
+                      staged.past(staged.alignment(), chunk.input_row) +
+                      (max(taken, 0) - chunk.input_row) * g.input_pitch + from,
+                    g.input_pitch,
+                    {g.input_plane,
+                     staged.alignment() + static_cast<unsigned>(chunk.input_row) *
+                                            static_cast<unsigned>(f.input_width),
+                     g.whole_planes ? 0u : static_cast<unsigned>(dy_plane)},
+                    taken, tile.bottom(f), min(chunk.end_step, steps), first, p.height, retire);
+      };
+      using words = spread_words;
+      if (sizeof(T) != 2 || p.words == words::none) {
+        walk(spread_retire<Config, words::none>{keep, g.output_pitch, wanted});
+      } else if constexpr (sizeof(T) == 2) {
+        if (p.words == words::from_first) {
+          walk(spread_retire<Config, words::from_first>{keep, g.output_pitch, wanted});
+        } else {
+          walk(spread_retire<Config, words::from_second>{keep, g.output_pitch, wanted});
+        }
+      }
     }
     store::finish();
     block_sync();

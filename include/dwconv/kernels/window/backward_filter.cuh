@@ -14,15 +14,20 @@
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// One compiled window kernel of backward_filter.
-template <element T, static_taps Taps, static_stride Stride, mover Mover = mover::newest>
+///
+/// @tparam Dilated Whether rows and columns that meet are a dilation apart, which is read at run
+/// time. The stride is 1 then, and chunks have whole planes.
+template <element T, static_taps Taps, static_stride Stride, mover Mover = mover::newest,
+          bool Dilated = false>
 struct window_filter_config {
   using element_type                      = T;
   using params                            = window_filter_params<T, sum_of<T>>;
   static constexpr extent2 taps           = Taps::extent;
   static constexpr extent2 stride         = Stride::extent;
   static constexpr mover how              = Mover;
+  static constexpr bool dilated           = Dilated;
   static constexpr int columns_per_thread = window_filter_columns(taps, sizeof(T));
-  static constexpr int blocks             = window_filter_blocks(taps, stride, sizeof(T));
+  static constexpr int blocks             = window_filter_blocks(taps, stride, sizeof(T), Dilated);
   static constexpr int turns              = window_filter_turns(taps, stride);
   /// Code for sm_100 and newer takes some registers more, which matters where all are taken.
   [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int blocks_on(int architecture)
@@ -67,6 +72,38 @@ __device__ void add_up_threads(Engine const& engine, typename Engine::sum* area,
   }
 }
 
+/// Rows that meet are a dilation apart: those of each phase are a plane of their own, down which a
+/// thread walks a segment, and then another.
+///
+/// @param plane Of x and of dy, at their first rows.
+template <typename Engine, typename Params>
+__device__ void walk_phases(Engine& engine, window_filter_rows<typename Engine::T> const& plane,
+                            Params const& p, int first)
+{
+#pragma unroll 1
+  for (int walk = first; walk < p.walks; walk += p.down.divisor()) {
+    int const number = p.phases.quotient(walk);
+    int const phase  = walk - number * p.phases.divisor();
+    // Row m of x of this phase is row m * dilation + top.
+    int const pad     = p.pad_top > phase ? p.phases.quotient_up(p.pad_top - phase) : 0;
+    int const top     = pad * p.phases.divisor() + phase - p.pad_top;
+    int const x_rows  = p.of_x.height > top ? p.phases.quotient_up(p.of_x.height - top) : 0;
+    int const dy_rows = p.of_dy.height > phase ? p.phases.quotient_up(p.of_dy.height - phase) : 0;
+    window_filter_rows<typename Engine::T> rows = plane;
+    rows.x_row                                  = number * p.segment;
+    rows.x_end    = min(min(rows.x_row + p.segment, x_rows), dy_rows + Engine::live - 1 - pad);
+    rows.x        = plane.x + (top + rows.x_row * p.phases.divisor()) * plane.x_pitch;
+    rows.x_pitch  = plane.x_pitch * p.phases.divisor();
+    rows.dy       = plane.dy + phase * plane.dy_pitch;
+    rows.dy_pitch = plane.dy_pitch * p.phases.divisor();
+    rows.dy_row   = 0;
+    rows.dy_end   = dy_rows;
+    if (rows.x_row < rows.x_end) {
+      engine.walk(rows, rows.x_row + pad - (Engine::live - 1), rows.x_end + pad, pad);
+    }
+  }
+}
+
 /// A block walks its images, some at a time, through shared memory in chunks of rows: while one
 /// chunk is multiplied the next is on its way. A thread stays with its columns and its channel, so
 /// that its sums stay in registers all the way.
@@ -97,7 +134,8 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks_on(archi
   int const image   = below - channel * p.beside.divisor();
   int const outputs = channel < share.channels ? min(engine::columns, share.columns - column) : 0;
   int const x_column = (share.column + column) * engine::stride_width - p.pad_left;
-  engine of_thread{x_column, share.x_column, share.x_column + share.x_columns, outputs};
+  engine of_thread{x_column, share.x_column, share.x_column + share.x_columns, outputs,
+                   p.dilation_width};
 
   // Where the thread finds its first row of each tensor in a stage, but for how far past a boundary
   // its run lies.
@@ -132,21 +170,25 @@ __global__ void __launch_bounds__(window_filter_threads, Config::blocks_on(archi
     if (needed < place.images) {
       auto const chunk     = p.chunk(place.begin, share.from, share.until);
       T const* const stage = areas + place.stage * (p.of_x.size + p.of_dy.size);
-      int const begin      = p.whole_planes ? p.first_of_strip(from) : place.begin;
-      int const end        = p.whole_planes ? until : min(begin + p.steps, until);
       window_filter_rows<T> rows;
-      rows.x_row = max(max(begin, from) * engine::stride_height - p.pad_top, 0);
-      rows.x_end = max(min(end * engine::stride_height - p.pad_top, p.of_x.height), rows.x_row);
       unsigned const x_run  = x_past + past(chunk.x_row, p.of_x.width);
       unsigned const dy_run = dy_past + past(chunk.dy_row, p.of_dy.width);
-      rows.x                = stage + x_from + static_cast<int>(x_run % piece) +
-               (rows.x_row - chunk.x_row) * p.of_x.pitch;
-      rows.x_pitch  = p.of_x.pitch;
-      rows.dy_row   = chunk.dy_row;
-      rows.dy_end   = chunk.dy_row + chunk.dy_rows;
-      rows.dy       = stage + dy_from + static_cast<int>(dy_run % piece);
-      rows.dy_pitch = p.of_dy.pitch;
-      of_thread.walk(rows, begin, end, p.pad_top);
+      rows.x                = stage + x_from + static_cast<int>(x_run % piece);
+      rows.dy               = stage + dy_from + static_cast<int>(dy_run % piece);
+      rows.x_pitch          = p.of_x.pitch;
+      rows.dy_pitch         = p.of_dy.pitch;
+      if constexpr (engine::dilated) {
+        walk_phases(of_thread, rows, p, segment);
+      } else {
+        int const begin = p.whole_planes ? p.first_of_strip(from) : place.begin;
+        int const end   = p.whole_planes ? until : min(begin + p.steps, until);
+        rows.x_row      = max(max(begin, from) * engine::stride_height - p.pad_top, 0);
+        rows.x_end = max(min(end * engine::stride_height - p.pad_top, p.of_x.height), rows.x_row);
+        rows.x += (rows.x_row - chunk.x_row) * p.of_x.pitch;
+        rows.dy_row = chunk.dy_row;
+        rows.dy_end = chunk.dy_row + chunk.dy_rows;
+        of_thread.walk(rows, begin, end, p.pad_top);
+      }
     }
     if (place.advance(p, share)) {
       x_past += past(p.images, p.of_x.image);

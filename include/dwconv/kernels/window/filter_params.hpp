@@ -58,6 +58,7 @@ struct window_filter_params {
   int strip;
   int steps;
   int segment;  ///< Steps of one of the threads below each other.
+  int walks;    ///< Segments of all phases of a dilated filter's rows.
   int live;
   int first_step;
   int end_step;
@@ -66,6 +67,8 @@ struct window_filter_params {
   bool whole_rows;
   int stages;
   bool passing;
+  fast_divisor<std::int32_t> phases;   ///< The dilation down,
+  int dilation_width;                  ///< and along a row.
   int sum_shift;                       ///< 2^sum_shift lanes add up a tap's sums.
   fast_divisor<std::int32_t> across;   ///< Threads along a row,
   fast_divisor<std::int32_t> down;     ///< below each other,
@@ -100,6 +103,8 @@ struct window_filter_params {
       steps{policy.steps},
       stages{policy.stages},
       passing{policy.passing},
+      phases{static_cast<std::int32_t>(p.dilation.height)},
+      dilation_width{static_cast<int>(p.dilation.width)},
       sum_shift{std::countr_zero(static_cast<unsigned>(policy.sum_lanes))},
       down{policy.down},
       beside{policy.images}
@@ -110,9 +115,15 @@ struct window_filter_params {
     window_filter_splits const of{p, policy};
     int const columns_of_thread = window_filter_columns(p.filter, static_cast<int>(sizeof(T)));
 
-    of_x         = source(p.input, p.channels, at.x_pitch, at.x_run, at.x_size);
-    of_dy        = source(out, p.output_channels(), at.dy_pitch, at.dy_run, at.dy_size);
-    segment      = static_cast<int>(geometry::divide_up(walk.steps(), policy.down));
+    of_x    = source(p.input, p.channels, at.x_pitch, at.x_run, at.x_size);
+    of_dy   = source(out, p.output_channels(), at.dy_pitch, at.dy_run, at.dy_size);
+    segment = static_cast<int>(geometry::divide_up(walk.steps(), policy.down));
+    walks   = 0;
+    if (p.dilation != extent2{1, 1}) {
+      window_filter_phases const of_rows{p};
+      segment = of_rows.segment;
+      walks   = of_rows.walks();
+    }
     live         = walk.live;
     first_step   = walk.first;
     end_step     = walk.end;

@@ -40,7 +40,7 @@ inline constexpr int window_filter_threads = 128;
 {
   bool const flat = filter.height == 1;
   if (element_bytes == 8) { return flat ? 7 : 3; }
-  if (element_bytes == 2) { return flat ? 14 : 6; }
+  if (element_bytes == 2) { return flat ? 22 : 6; }
   return flat ? 15 : 7;
 }
 
@@ -52,20 +52,31 @@ inline constexpr int window_filter_threads = 128;
   return large ? 1 : static_cast<int>((filter.height + stride.height - 1) / stride.height);
 }
 
+/// Elements of a row of x that a thread reads: neighbours, or where the filter is dilated as many
+/// for each of its taps.
+[[nodiscard]] constexpr int window_filter_reach(extent2 filter, extent2 stride, int columns,
+                                                bool dilated) noexcept
+{
+  return static_cast<int>(dilated ? columns * filter.width
+                                  : (columns - 1) * stride.width + filter.width);
+}
+
 /// Blocks of the most threads that a multiprocessor's registers shall hold: sums, rows of dy, a row
 /// of x, masks, and room to work.
-[[nodiscard]] constexpr int window_filter_blocks(extent2 filter, extent2 stride,
-                                                 int element_bytes) noexcept
+[[nodiscard]] constexpr int window_filter_blocks(extent2 filter, extent2 stride, int element_bytes,
+                                                 bool dilated = false) noexcept
 {
   int const columns         = window_filter_columns(filter, element_bytes);
   std::int64_t const live   = (filter.height + stride.height - 1) / stride.height;
-  std::int64_t const reach  = (columns - 1) * stride.width + filter.width;
+  std::int64_t const reach  = window_filter_reach(filter, stride, columns, dilated);
   std::int64_t const words  = element_bytes == 8 ? 2 : 1;
+  bool const flat           = filter.height == 1;  // without masks
+  int const room            = element_bytes == 8                         ? 80
+                              : flat                                     ? 40
+                              : window_filter_turns(filter, stride) == 1 ? 28
+                                                                         : 56;
   std::int64_t const needed = words * (filter.height * filter.width + live * columns + reach) +
-                              reach + columns +
-                              (element_bytes == 8                         ? 80
-                               : window_filter_turns(filter, stride) == 1 ? 28
-                                                                          : 56);
+                              (flat ? 0 : reach + columns) + room;
   return static_cast<int>(
     std::clamp<std::int64_t>(65536 / (window_filter_threads * ((needed + 7) / 8 * 8)), 1, 8));
 }
@@ -85,6 +96,25 @@ struct window_filter_walk {
   {}
 
   [[nodiscard]] constexpr int steps() const noexcept { return end - first; }
+};
+
+/// The rows of a dilated filter: those a dilation apart make phases, and each is walked in segments
+/// of so many rows of x, a few more than the filter is high.
+struct window_filter_phases {
+  int phases;
+  int segments;
+  int segment;
+
+  explicit constexpr window_filter_phases(conv2d_problem const& p) noexcept
+    : phases{static_cast<int>(p.dilation.height)}
+  {
+    constexpr int aimed     = 7;
+    std::int64_t const rows = geometry::divide_up(p.input.height, p.dilation.height);
+    segments                = static_cast<int>(geometry::divide_up(rows, aimed));
+    segment                 = static_cast<int>(geometry::divide_up(rows, segments));
+  }
+
+  [[nodiscard]] constexpr int walks() const noexcept { return phases * segments; }
 };
 
 /// Where a chunk of x and dy lies in shared memory, in elements; the same for every chunk of a
@@ -110,7 +140,8 @@ struct window_filter_layout {
     whole_rows   = policy.columns >= out.width;
     whole_planes = whole_rows && policy.strip >= walk.steps() && policy.steps >= policy.strip;
     std::int64_t const reach =
-      (window_filter_columns(p.filter, element_bytes) - 1) * p.stride.width + p.filter.width;
+      (window_filter_columns(p.filter, element_bytes) - 1) * p.stride.width +
+      (p.filter.width - 1) * p.dilation.width + 1;
     slack = geometry::round_up(static_cast<int>(reach + std::max(p.pad.left, p.pad.right)), piece) +
             piece;
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <dwconv/device/convert.cuh>
+#include <dwconv/device/element_pair.cuh>
 #include <dwconv/device/vector_access.cuh>
 #include <dwconv/kernels/window/spread_params.hpp>
 
@@ -82,9 +83,7 @@ class spread_window {
       for (int t = 0; t < taps; ++t) { filter_[t] = to_sum(load_read_only(filter + t)); }
     }
 #pragma unroll
-    for (int c = 0; c < reach; ++c) {
-      on_image_[c] = opaque(column + c >= 0 && column + c < width ? ~0u : 0u);
-    }
+    for (int c = 0; c < masks; ++c) { on_image_[c] = opaque(mask_of(c, column, width)); }
 #pragma unroll
     for (int i = 0; i < rows; ++i) {
 #pragma unroll
@@ -112,27 +111,52 @@ class spread_window {
   __device__ void walk(T const* staged, int pitch, spread_planes_of_dy<T> const& planes, int row,
                        int row_end, int until, int first, int height, Retire& retire)
   {
-#pragma unroll 1
-    while (step_ < until) {
-      if (row >= 0 && row < row_end) {
-        add_row(staged, planes);
-        staged += pitch;
-      } else {
-        shift();
-      }
+    // Above dy all sums are still zero, and no row of dx is finished.
+    int const above = min(max(-row, 0), max(until - step_, 0));
+    row += above;
+    first += above * stride_height;
+    step_ += above;
+    retire.skip(above * stride_height);
+    auto const give = [&] {
 #pragma unroll
       for (int j = 0; j < stride_height; ++j) {
         retire(sums_[j], step_ >= ramp && first + j >= 0 && first + j < height);
       }
-      ++row;
       first += stride_height;
       ++step_;
+    };
+    // Two loops, as a branch in one would bring sums to the same registers whichever way they came.
+    int const last = step_ + min(max(row_end - row, 0), until - step_);
+#pragma unroll 1
+    while (step_ < last) {
+      add_row(staged, planes);
+      staged += pitch;
+      give();
+    }
+#pragma unroll 1
+    while (step_ < until) {
+      shift();
+      give();
     }
   }
 
  private:
-  static constexpr int rows = std::max(filter_height, stride_height);
-  static constexpr int taps = filter_height * filter_width;
+  static constexpr int rows   = std::max(filter_height, stride_height);
+  static constexpr int taps   = filter_height * filter_width;
+  static constexpr bool pairs = sizeof(T) == 2;  ///< Read two columns of dy at a time.
+  static constexpr int masks  = pairs ? (reach + 1) / 2 : reach;
+
+  /// Ones for the bits of what is read at once that belong to columns of dy.
+  [[nodiscard]] static __device__ unsigned mask_of(int c, int column, int width)
+  {
+    auto const inside = [&](int at) { return at >= 0 && at < width; };
+    if constexpr (pairs) {
+      int const first = column + 2 * c;
+      return (inside(first) ? 0xffffu : 0u) | (inside(first + 1) ? 0xffff0000u : 0u);
+    } else {
+      return inside(column + c) ? ~0u : 0u;
+    }
+  }
 
   /// 16 bytes of a staged filter.
   struct alignas(16) pack {
@@ -172,8 +196,7 @@ class spread_window {
   __device__ void accumulate(T const* row)
   {
     sum dy[reach];
-#pragma unroll
-    for (int c = 0; c < reach; ++c) { dy[c] = to_sum(keep_bits(row[c], on_image_[c])); }
+    read_row(row, dy);
 #pragma unroll
     for (int i = 0; i < rows; ++i) {
 #pragma unroll
@@ -192,6 +215,31 @@ class spread_window {
         }
         sums_[i][v] = total;
       }
+    }
+  }
+
+  /// A row of dy, zeros beside the image.
+  __device__ void read_row(T const* row, sum (&dy)[reach]) const
+  {
+    if constexpr (pairs) {
+      // Whole words: where the row begins in the middle of one, pairs are put together from two.
+      int const odd = static_cast<int>(reinterpret_cast<std::uintptr_t>(row) / sizeof(T) % 2);
+      T const* word = row - odd;
+      std::uint32_t words[reach / 2 + 1];
+#pragma unroll
+      for (int i = 0; i < reach / 2 + 1; ++i) { words[i] = load_pair(word + 2 * i); }
+#pragma unroll
+      for (int i = 0; i < masks; ++i) {
+        std::uint32_t const pair =
+          funnel_pair(words[i], words[i < reach / 2 ? i + 1 : i], 16 * odd) & on_image_[i];
+        dy[2 * i] = sum_from_pair<T, 0>(pair);
+        if (2 * i + 1 < reach) {
+          dy[2 * i + 1 < reach ? 2 * i + 1 : 0] = sum_from_pair<T, 1>(pair);
+        }
+      }
+    } else {
+#pragma unroll
+      for (int c = 0; c < reach; ++c) { dy[c] = to_sum(keep_bits(row[c], on_image_[c])); }
     }
   }
 
@@ -214,7 +262,7 @@ class spread_window {
   sum const* from_;
   int filters_;
   sum filter_[taps];
-  unsigned on_image_[reach];
+  unsigned on_image_[masks];
   sum sums_[rows][columns];
   int step_ = 0;
 };

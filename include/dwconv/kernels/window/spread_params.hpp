@@ -9,6 +9,24 @@
 
 namespace dwconv {
 
+/// Whether half types go to where dx is kept as words of two neighbours, and which of a thread's
+/// columns is the first of a word.
+enum class spread_words : std::uint8_t {
+  none,  ///< Rows begin in the middle of a word, or have an odd length.
+  from_first,
+  from_second,  ///< The first column and the last are halves of words of neighbouring threads.
+};
+
+/// The same for all rows and threads: these own an even number of columns.
+template <typename T>
+[[nodiscard]] spread_words spread_words_of(conv2d_problem const& p, T const* dx) noexcept
+{
+  bool const whole = sizeof(T) == 2 && p.input.width % 2 == 0 &&
+                     reinterpret_cast<std::uintptr_t>(dx) % (2 * sizeof(T)) == 0;
+  if (!whole) { return spread_words::none; }
+  return p.pad.left % 2 == 0 ? spread_words::from_first : spread_words::from_second;
+}
+
 /// Everything the kernel that spreads dy over dx is told, by value.
 template <typename T>
 struct spread_params {
@@ -22,7 +40,8 @@ struct spread_params {
   int height;           ///< Of dx.
   int pad_top;
   int pad_left;
-  int groups;                         ///< Of columns.
+  int groups;  ///< Of columns.
+  spread_words words;
   fast_divisor<std::int32_t> across;  ///< Threads along a row.
   fast_divisor<std::int32_t> down;    ///< Threads down a plane.
   fast_divisor<std::int32_t> channels;
@@ -41,6 +60,7 @@ struct spread_params {
       pad_top{static_cast<int>(p.pad.top)},
       pad_left{static_cast<int>(p.pad.left)},
       groups{static_cast<int>(spread_columns(p).groups)},
+      words{spread_words_of(p, tensors.dx)},
       across{static_cast<std::int32_t>(geometry::divide_up(groups, policy.piece.columns))},
       down{
         static_cast<std::int32_t>(geometry::divide_up(policy.tile.rows, policy.rows_per_thread))},

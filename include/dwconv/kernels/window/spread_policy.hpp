@@ -35,30 +35,38 @@ struct spread_axis {
           geometry::divide_up(p.input.width + p.pad.left, p.stride.width)};
 }
 
-/// Neighbouring groups of columns that a thread keeps in registers: an odd number, or an odd number
-/// of pairs, so that neighbouring threads read different banks; few, for many warps hide more than
-/// long rows save.
+/// Neighbouring groups of columns that a thread keeps in registers: few, for many warps hide more
+/// than long rows save. Of halves that makes an even number of columns of dx, for they are stored
+/// two at a time. Found on an H200 (docs/tuning.md).
 [[nodiscard]] constexpr int spread_piece(extent2 filter, extent2 stride, int element_bytes) noexcept
 {
   bool const many_sums = filter.height > 3 && stride.width > 1;
-  if (element_bytes == 2) { return many_sums ? 2 : 6; }
+  if (element_bytes == 2 && stride.width > 1) { return many_sums ? 4 : 5; }
+  if (element_bytes == 2) { return filter.height * filter.width > 9 ? 6 : 10; }
   return element_bytes == 8 && many_sums ? 1 : 3;
 }
 
 /// Most threads of a block: rows are not cut.
 inline constexpr int spread_threads = 256;
 
-/// Blocks that a multiprocessor's registers shall hold.
-[[nodiscard]] constexpr int spread_blocks(extent2 filter, extent2 stride, int columns,
-                                          int element_bytes) noexcept
+/// About how many registers a thread takes.
+[[nodiscard]] constexpr std::int64_t spread_registers(extent2 filter, extent2 stride, int columns,
+                                                      std::size_t element_bytes) noexcept
 {
   std::int64_t const rows  = std::max(filter.height, stride.height);
   std::int64_t const reach = columns + (filter.width - 1) / stride.width;
   std::int64_t const words = element_bytes == 8 ? 2 : 1;
-  std::int64_t const registers =
+  std::int64_t const some =
     words * (filter.height * filter.width + rows * columns * stride.width + reach) + reach + 44;
-  return static_cast<int>(
-    std::clamp<std::int64_t>(65536 / (spread_threads * ((registers + 7) / 8 * 8)), 1, 4));
+  return (some + 7) / 8 * 8;
+}
+
+/// Blocks that a multiprocessor's registers shall hold.
+[[nodiscard]] constexpr int spread_blocks(extent2 filter, extent2 stride, int columns,
+                                          std::size_t element_bytes) noexcept
+{
+  return static_cast<int>(std::clamp<std::int64_t>(
+    65536 / (spread_threads * spread_registers(filter, stride, columns, element_bytes)), 1, 4));
 }
 
 /// What tiles of dx need of a problem to be found: the groups of rows of dx are to dy what rows of

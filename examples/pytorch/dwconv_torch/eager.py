@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The short way of a call in eager mode, where it was compiled for the PyTorch that runs.
+
+The operators' library uses PyTorch's stable ABI and serves many versions. That ABI cannot record a gradient, and the
+dispatcher takes longer over a call than a small kernel. csrc/eager.cpp does both with PyTorch's own headers, and its
+binary bears the one version it fits in its name.
+"""
+import ctypes
+import importlib.util
+import os
+import pathlib
+import re
+
+import torch
+
+
+def name_for(version: str) -> str:
+    """Of the module for a version of PyTorch, such as 2.11.0+cu130."""
+    return "_eager_" + re.sub(r"\W", "_", version)
+
+
+def load(library: str):
+    """The function `convolve` of csrc/eager.cpp for the operators of a library, or None where there is none.
+
+    DWCONV_TORCH_EAGER names a folder to look in, in place of this package's; DWCONV_TORCH_EAGER=0 asks for none.
+    """
+    folder = os.environ.get("DWCONV_TORCH_EAGER", str(pathlib.Path(__file__).parent))
+    name = name_for(torch.__version__)
+    path = pathlib.Path(folder) / f"{name}.so"
+    if not path.is_file() or not os.path.isfile(library):
+        return None
+    spec = importlib.util.spec_from_file_location(f"{__package__}.{name}", path)
+    try:
+        module = importlib.util.module_from_spec(spec)
+        calls = ctypes.CDLL(library).dwconv_torch_calls
+    except (ImportError, OSError, AttributeError):  # another Python's, or operators of an earlier version
+        return None
+    return module.convolve if module.attach(ctypes.cast(calls, ctypes.c_void_p).value) else None
