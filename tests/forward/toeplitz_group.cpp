@@ -21,7 +21,9 @@ struct group_door {
                                           dwconv::forward_tensors<T> const& tensors,
                                           cudaStream_t stream) const
   {
-    dwconv::toeplitz_policy policy{.threads = dwconv::toeplitz_group_threads, .groups = true};
+    dwconv::toeplitz_policy policy{};
+    policy.groups  = true;
+    policy.threads = dwconv::toeplitz_group_threads;
     policy.tile = tile.rows > 1 ? tile : dwconv::toeplitz_group_tile(problem, dwconv::h200_facts);
     auto const shape = dwconv::launch_shape{
       .grid         = dim3(static_cast<unsigned>(dwconv::toeplitz_tiles::blocks(problem, policy))),
@@ -105,7 +107,7 @@ TEST_CASE("warpgroups: turned filters", "[toeplitz_group]")
     }
     auto const wanted = output_of(reversed, group_door{}, 0);
     REQUIRE(wanted.size() == y_size(p));
-    CHECK(same_bits(output_of(c, group_door{.turned = true}, 0), wanted));
+    CHECK(same_bits(output_of(c, group_door{{}, true}, 0), wanted));
   }
 }
 

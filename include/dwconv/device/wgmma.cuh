@@ -168,7 +168,8 @@ __device__ inline void wgmma_settle(float (&sums)[Count])
 /// sums[4 * n + i] is column 8 * n + 2 * t + i % 2 of row 16 * w + g + 8 * (i / 2) for warp w of
 /// the warpgroup and lane 4 * g + t. The first Columns / 2 are used.
 template <half_element T, int Columns, int Count>
-__device__ inline void wgmma(float (&sums)[Count], wgmma_matrix const& a, wgmma_matrix const& b)
+__device__ inline void warpgroup_product(float (&sums)[Count], wgmma_matrix const& a,
+                                         wgmma_matrix const& b)
 {
   static_assert(Columns == 64 || Columns == 112 || Columns == 160 || Columns == 224);
   static_assert(Count >= Columns / 2);

@@ -95,20 +95,25 @@ namespace toeplitz_groups_of {
   return tile;
 }
 
-/// Whether warpgroups are quicker than other kernels of the family, where they can be had. As far
-/// as was measured on an H200 (docs/tuning.md): filters so high that most rows of sums meet each
-/// row of x, planes high enough for a product's rows and wide enough that blocks are full, slots
-/// filled.
-[[nodiscard]] constexpr bool toeplitz_group_pays(conv2d_problem const& p,
-                                                 toeplitz_tile const& tile) noexcept
+/// Whether warpgroups are quicker than other kernels of the family, where they can be had and slots
+/// are filled. As far as was measured on an H200 (docs/tuning.md): filters so high that most rows
+/// of sums meet each row of x, planes high enough for a product's rows and wide enough for full
+/// blocks.
+[[nodiscard]] constexpr bool toeplitz_group_pays(conv2d_problem const& p) noexcept
 {
   constexpr int least_taps = 25, least_extent = 24, most_taps = 63;
-  extent2 const out      = output_extent(p);
-  std::int64_t const low = std::min(out.height, out.width);
-  int const blocks       = static_cast<int>(geometry::divide_up(tile.columns, toeplitz_block));
+  extent2 const out = output_extent(p);
   return std::min(p.filter.height, p.filter.width) >= least_taps &&
-         std::max(p.filter.height, p.filter.width) <= most_taps && low >= least_extent &&
-         p.input.width % 4 == 0 && tile.images * blocks * 4 >= toeplitz_group_slots * 3;
+         std::max(p.filter.height, p.filter.width) <= most_taps &&
+         std::min(out.height, out.width) >= least_extent && out.height <= 2 * toeplitz_group_rows &&
+         p.input.width % 4 == 0;
+}
+
+/// Whether a tile's products have few idle slots.
+[[nodiscard]] constexpr bool toeplitz_group_filled(toeplitz_tile const& tile) noexcept
+{
+  std::int64_t const blocks = geometry::divide_up(tile.columns, toeplitz_block);
+  return tile.images * blocks * 4 >= toeplitz_group_slots * 3;
 }
 
 /// Whether a problem can be computed by warpgroups.
@@ -123,9 +128,11 @@ namespace toeplitz_groups_of {
 [[nodiscard]] constexpr bool toeplitz_groups(conv2d_problem const& p,
                                              device_facts const& device) noexcept
 {
-  if (!device.warpgroup_products || !toeplitz_groups_take(p)) { return false; }
+  if (!device.warpgroup_products || !toeplitz_groups_take(p) || !toeplitz_group_pays(p)) {
+    return false;
+  }
   toeplitz_tile const tile = toeplitz_group_tile(p, device);
-  return toeplitz_group_pays(p, tile) &&
+  return toeplitz_group_filled(tile) &&
          toeplitz_group::of(p, tile).shared_bytes() <= device.shared_bytes_per_block;
 }
 
@@ -136,9 +143,12 @@ namespace toeplitz_groups_of {
   if (!toeplitz_groups_take(p)) { return ""; }
   if (device.compute_capability != 90) { return "; the GPU has no products of warpgroups"; }
   if (!device.warpgroup_products) { return "; not by warpgroups: compiled without sm_90a"; }
-  return toeplitz_group_pays(p, toeplitz_group_tile(p, device))
+  if (!toeplitz_group_pays(p)) {
+    return "; not by warpgroups: quicker for large filters on planes of 24 to 56 rows only";
+  }
+  return toeplitz_group_filled(toeplitz_group_tile(p, device))
            ? "; not by warpgroups: a tile does not fit in shared memory"
-           : "; not by warpgroups: they are quicker for higher filters on larger planes only";
+           : "; not by warpgroups: too few images fill their slots";
 }
 
 }  // namespace dwconv

@@ -41,8 +41,9 @@ __device__ __forceinline__ void toeplitz_group_multiply(toeplitz_group_sums& sum
   for (int c = 0; c < Pairs; ++c) {
 #pragma unroll
     for (int r = 0; r < toeplitz_group_stage; ++r) {
-      wgmma<T, Taken * toeplitz_block>(sums.r, x.at(c * pitch.pair_of_x + r * pitch.row_of_x),
-                                       w.at(c * pitch.pair_of_w + r * pitch.row_of_w));
+      warpgroup_product<T, Taken * toeplitz_block>(sums.r,
+                                                   x.at(c * pitch.pair_of_x + r * pitch.row_of_x),
+                                                   w.at(c * pitch.pair_of_w + r * pitch.row_of_w));
     }
   }
   wgmma_commit();

@@ -165,7 +165,7 @@ inline void multiply_from_shared(float* sums, int columns, wgmma_matrix const& a
 }
 
 template <half_element T, int Columns, int Count>
-inline void wgmma(float (&sums)[Count], wgmma_matrix const& a, wgmma_matrix const& b)
+inline void warpgroup_product(float (&sums)[Count], wgmma_matrix const& a, wgmma_matrix const& b)
 {
   static_assert(Columns == 64 || Columns == 112 || Columns == 160 || Columns == 224);
   static_assert(Count >= Columns / 2);
