@@ -8,6 +8,7 @@
 #include <dwconv/device/launch.cuh>
 #include <dwconv/epilogue/stage.cuh>
 #include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/kernels/toeplitz/group_forward.cuh>
 #include <dwconv/kernels/toeplitz/stack_forward.cuh>
 #include <dwconv/plan/toeplitz_tiles.hpp>
 
@@ -31,6 +32,11 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t operator()() const
   {
+    if (policy_.groups) {
+      return dwconv::launch(&dwconv::toeplitz_group_kernel<T, Epilogue>, shape(), stream_,
+                            dwconv::toeplitz_group_params<T>{problem_, tensors_, policy_.tile},
+                            epilogue_);
+    }
     if (policy_.stacks) {
       switch (dwconv::toeplitz_stack::window_halves(problem_)) {
         case 4: return launch_stacks<4>();
@@ -148,9 +154,10 @@ class toeplitz_launch {
 
   [[nodiscard]] dwconv::launch_shape shape() const
   {
-    auto const tiles  = dwconv::toeplitz_tiles::count(problem_, policy_.tile);
+    auto const tiles  = dwconv::toeplitz_tiles::blocks(problem_, policy_);
     int const planned = dwconv::toeplitz_tiles::shared_bytes(problem_, policy_);
-    int const bytes   = policy_.stacks ? planned : std::max(planned, params_.layout.shared_bytes());
+    bool const other  = policy_.stacks || policy_.groups;
+    int const bytes   = other ? planned : std::max(planned, params_.layout.shared_bytes());
     return {.grid         = dim3(static_cast<unsigned>(tiles)),
             .block        = dim3(static_cast<unsigned>(policy_.threads)),
             .shared_bytes = static_cast<unsigned>(bytes)};

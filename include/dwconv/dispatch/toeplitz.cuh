@@ -6,6 +6,7 @@
 
 #include <dwconv/device/launch.cuh>
 #include <dwconv/kernels/toeplitz/forward.cuh>
+#include <dwconv/kernels/toeplitz/group_forward.cuh>
 #include <dwconv/kernels/toeplitz/stack_forward.cuh>
 #include <dwconv/plan/forward_plan.hpp>
 #include <dwconv/problem/static_shape.hpp>
@@ -33,6 +34,7 @@ class toeplitz_launch {
 
   [[nodiscard]] cudaError_t operator()() const
   {
+    if (plan_.toeplitz.groups) { return grouped(); }
     if (plan_.toeplitz.stacks) { return stacked(); }
     switch (params_.begin) {
       case toeplitz_rows_begin::even: return by_engine<toeplitz_rows_begin::even>();
@@ -184,6 +186,19 @@ class toeplitz_launch {
       return launch(
         &toeplitz_stack_kernel<toeplitz_stack_config<T, Halves>, Epilogue>, shape(), stream_,
         toeplitz_stack_params<T>{plan_.problem, tensors_, plan_.toeplitz, turned_}, epilogue_);
+    } else {
+      return cudaErrorInvalidValue;
+    }
+  }
+
+  [[nodiscard]] cudaError_t grouped() const
+  {
+    constexpr extent2 any{0, 0};
+    if constexpr (named(0, 1) &&
+                  (Taps::extent == any || Taps::extent.height >= toeplitz_group_fewest_rows)) {
+      return launch(&toeplitz_group_kernel<T, Epilogue>, shape(), stream_,
+                    toeplitz_group_params<T>{plan_.problem, tensors_, plan_.toeplitz.tile, turned_},
+                    epilogue_);
     } else {
       return cudaErrorInvalidValue;
     }

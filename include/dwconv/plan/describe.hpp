@@ -4,6 +4,7 @@
 #include <string>
 
 #include <dwconv/plan/forward_plan.hpp>
+#include <dwconv/plan/toeplitz_group_tiles.hpp>
 #include <dwconv/problem/traffic.hpp>
 #include <dwconv/problem/validate.hpp>
 
@@ -96,6 +97,9 @@ template <typename Plan>
         (toeplitz_holds_filter(plan.problem, toeplitz_begin(plan.problem)) ? "in registers"
                                                                            : "in shared memory") +
         (tile.kept ? "" : ", results straight to y");
+      text += plan.toeplitz.groups
+                ? "; by warpgroups"
+                : std::string{toeplitz_groups_declined(plan.problem, plan.device)};
       break;
     }
   }

@@ -286,7 +286,7 @@ constexpr void fill_any_filter(forward_plan& plan) noexcept
 
 constexpr void fill_toeplitz(forward_plan& plan) noexcept
 {
-  plan.blocks       = toeplitz_tiles::count(plan.problem, plan.toeplitz.tile);
+  plan.blocks       = toeplitz_tiles::blocks(plan.problem, plan.toeplitz);
   plan.threads      = plan.toeplitz.threads;
   plan.shared_bytes = toeplitz_tiles::shared_bytes(plan.problem, plan.toeplitz);
 }

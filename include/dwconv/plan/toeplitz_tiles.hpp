@@ -7,6 +7,7 @@
 #include <dwconv/core/device_facts.hpp>
 #include <dwconv/core/dtype.hpp>
 #include <dwconv/plan/toeplitz_cuts.hpp>
+#include <dwconv/plan/toeplitz_group_tiles.hpp>
 
 namespace dwconv {
 
@@ -126,8 +127,16 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
 [[nodiscard]] constexpr int shared_bytes(conv2d_problem const& p,
                                          toeplitz_policy const& policy) noexcept
 {
-  return policy.stacks ? toeplitz_stack::of(p, policy.tile).shared_bytes()
-                       : toeplitz_layout::shared_bytes(p, policy.tile);
+  return policy.groups   ? toeplitz_group::of(p, policy.tile).shared_bytes()
+         : policy.stacks ? toeplitz_stack::of(p, policy.tile).shared_bytes()
+                         : toeplitz_layout::shared_bytes(p, policy.tile);
+}
+
+/// Blocks of a launch: warpgroups compute a tile of one channel of y each, others of one of x.
+[[nodiscard]] constexpr std::int64_t blocks(conv2d_problem const& p,
+                                            toeplitz_policy const& policy) noexcept
+{
+  return count(p, policy.tile) * (policy.groups ? p.multiplier : 1);
 }
 
 }  // namespace toeplitz_tiles
@@ -150,6 +159,13 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
     policy.threads = static_cast<int>(32 * parts(std::max<std::int64_t>(work, 1), passes));
     return policy;
   };
+  if (toeplitz_groups(p, device)) {
+    policy.groups  = true;
+    policy.walk    = toeplitz_group_rows;
+    policy.threads = toeplitz_group_threads;
+    tile           = toeplitz_group_tile(p, device);
+    return policy;
+  }
   if (toeplitz_stacks(p) && p.filter.height >= aim.stack_height && out.width >= aim.stack_width) {
     policy.stacks = true;
     policy.walk   = toeplitz_stack_rows;
@@ -229,9 +245,8 @@ constexpr void stretch_row(conv2d_problem const& p, aims const& aim,
   if (toeplitz_tiles::shared_bytes(p, policy) > device.shared_bytes_per_block) {
     return "a tile does not fit in shared memory";
   }
-  return toeplitz_tiles::count(p, policy.tile) > INT32_MAX
-           ? "y needs more blocks than one launch has"
-           : nullptr;
+  return toeplitz_tiles::blocks(p, policy) > INT32_MAX ? "y needs more blocks than one launch has"
+                                                       : nullptr;
 }
 
 }  // namespace dwconv

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <dwconv/kernels/toeplitz/group.hpp>
 #include <dwconv/kernels/toeplitz/stack.hpp>
 
 namespace dwconv {
@@ -12,6 +13,7 @@ struct toeplitz_policy {
   int walk    = 7;  ///< Output rows that a slot walks down. Even where rows have odd lengths and
                     ///< a tile has several walks below each other: all begin alike then.
   bool stacks  = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
+  bool groups  = false;  ///< Multiplied by warpgroups: laid out as `toeplitz_group`.
   bool along   = false;  ///< Walks go along a plane's only row.
   bool passing = false;  ///< What is read does not take the place of what others left in L2.
   friend constexpr bool operator==(toeplitz_policy const&, toeplitz_policy const&) = default;
