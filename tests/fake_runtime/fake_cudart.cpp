@@ -152,6 +152,13 @@ cudaError_t cudaLaunchKernel(void const* function, dim3 grid, dim3 block, void**
 {
   return fake_cudart::launch("cudaLaunchKernel", function, grid, block, shared_bytes, stream);
 }
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void const*)
+{
+  record("cudaFuncGetAttributes");
+  *attributes                    = {};
+  attributes->maxThreadsPerBlock = pretended().facts.warpgroup_products ? 128 : 64;
+  return cudaSuccess;
+}
 cudaError_t cudaFuncSetAttribute(void const*, cudaFuncAttribute, int)
 {
   return record("cudaFuncSetAttribute");

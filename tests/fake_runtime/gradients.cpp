@@ -31,9 +31,9 @@ dwconv::workspace const scratch{address<float>(std::uintptr_t{1} << 53), std::in
 
 void check_streams_and_calls(std::int64_t expected_launches)
 {
-  std::set<std::string> const allowed{"cudaGetDevice", "cudaGetDeviceCount",
-                                      "cudaDeviceGetAttribute", "cudaFuncSetAttribute",
-                                      "cudaLaunchKernelExC"};
+  std::set<std::string> const allowed{"cudaGetDevice",          "cudaGetDeviceCount",
+                                      "cudaDeviceGetAttribute", "cudaFuncGetAttributes",
+                                      "cudaFuncSetAttribute",   "cudaLaunchKernelExC"};
   CHECK(launches() == expected_launches);
   for (auto const& call : fake_cudart::calls()) {
     CAPTURE(call.name);

@@ -45,9 +45,9 @@ TEST_CASE("forward launches once, on the caller's stream, the planned grid", "[l
 TEST_CASE("forward asks the runtime for device facts and a launch, and nothing else", "[launches]")
 {
   fake_cudart::reset();
-  std::set<std::string> const allowed{"cudaGetDevice", "cudaGetDeviceCount",
-                                      "cudaDeviceGetAttribute", "cudaFuncSetAttribute",
-                                      "cudaLaunchKernelExC"};
+  std::set<std::string> const allowed{"cudaGetDevice",          "cudaGetDeviceCount",
+                                      "cudaDeviceGetAttribute", "cudaFuncGetAttributes",
+                                      "cudaFuncSetAttribute",   "cudaLaunchKernelExC"};
   auto const bias = address<float>(std::uintptr_t{1} << 53);
   CHECK(subject::forward(modest, somewhere(), callers_stream).ok());
   CHECK(subject::forward(modest, somewhere<double>(), callers_stream).ok());

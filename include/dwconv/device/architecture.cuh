@@ -16,4 +16,18 @@ DWCONV_ABI_NAMESPACE_BEGIN
 #endif
 }
 
+/// Threads of a warpgroup.
+inline constexpr int warpgroup_threads = 128;
+
+/// Whether the code around the call is compiled with the matrix products of warpgroups: for sm_90a,
+/// not for sm_90. On the host, false.
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr bool compiled_for_warpgroups()
+{
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  return true;
+#else
+  return false;
+#endif
+}
+
 DWCONV_ABI_NAMESPACE_END

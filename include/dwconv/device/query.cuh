@@ -6,11 +6,31 @@
 #include <dwconv/core/config.hpp>
 #include <dwconv/core/device_facts.hpp>
 #include <dwconv/core/status.hpp>
+#include <dwconv/device/architecture.cuh>
 
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// Oldest GPU the kernels are written for: sm_75 (ten times major plus minor).
 inline constexpr int oldest_compute_capability = 75;
+
+/// Never launched: that it may have so many threads, or fewer, tells which code the runtime has
+/// loaded for a device.
+template <int Threads>
+__global__ void __launch_bounds__(compiled_for_warpgroups() ? Threads : Threads / 2)
+  tell_warpgroups()
+{}
+
+/// Whether the code loaded for the current device multiplies by warpgroups.
+[[nodiscard]] inline bool has_warpgroup_products()
+{
+  cudaFuncAttributes attributes{};
+  if (cudaFuncGetAttributes(&attributes, reinterpret_cast<void const*>(
+                                           &tell_warpgroups<warpgroup_threads>)) != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    return false;
+  }
+  return attributes.maxThreadsPerBlock == warpgroup_threads;
+}
 
 /// Reads the facts of CUDA device `ordinal` into `facts`; reads attributes only, so it neither
 /// allocates nor synchronises.
@@ -60,7 +80,9 @@ inline constexpr int oldest_compute_capability = 75;
             .value    = found.compute_capability,
             .limit    = oldest_compute_capability};
   }
-  facts = found;
+  // Of the current device's code: a plan for another is none for the calling thread's kernels.
+  found.warpgroup_products = found.compute_capability == 90 && has_warpgroup_products();
+  facts                    = found;
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <dwconv/plan/forward_plan.hpp>
+#include <dwconv/plan/toeplitz_group_tiles.hpp>
 #include <dwconv/problem/traffic.hpp>
 #include <dwconv/problem/validate.hpp>
 
@@ -94,7 +95,11 @@ template <typename Plan>
         " channels, " + std::to_string(tile.rows) + " rows by " + std::to_string(tile.columns) +
         " columns; " + std::to_string(plan.toeplitz.walk) + " rows a walk, filter " +
         (toeplitz_holds_filter(plan.problem, toeplitz_begin(plan.problem)) ? "in registers"
-                                                                           : "in shared memory");
+                                                                           : "in shared memory") +
+        (tile.kept ? "" : ", results straight to y");
+      text += plan.toeplitz.groups
+                ? "; by warpgroups"
+                : std::string{toeplitz_groups_declined(plan.problem, plan.device)};
       break;
     }
   }
