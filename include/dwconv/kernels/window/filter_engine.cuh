@@ -101,22 +101,22 @@ class window_filter_engine {
           add_rows<true>(x, dy);
         }
       }
-      return;
-    }
+    } else {
 #pragma unroll 1
-    for (; step < end; step += turns) {
+      for (; step < end; step += turns) {
 #pragma unroll
-      for (int u = 0; u < turns; ++u) {
-        bool const dy_here = static_cast<unsigned>(dy_at) < static_cast<unsigned>(dy_rows);
-        take_in(u, rows.dy + (dy_here ? dy_at * rows.dy_pitch : 0), opaque(dy_here ? ~0u : 0u));
+        for (int u = 0; u < turns; ++u) {
+          bool const dy_here = static_cast<unsigned>(dy_at) < static_cast<unsigned>(dy_rows);
+          take_in(u, rows.dy + (dy_here ? dy_at * rows.dy_pitch : 0), opaque(dy_here ? ~0u : 0u));
 #pragma unroll
-        for (int j = 0; j < stride_height && j < filter_height; ++j) {
-          if (static_cast<unsigned>(x_at + j) < static_cast<unsigned>(x_rows)) {
-            accumulate(u, j, rows.x + (x_at + j) * rows.x_pitch);
+          for (int j = 0; j < stride_height && j < filter_height; ++j) {
+            if (static_cast<unsigned>(x_at + j) < static_cast<unsigned>(x_rows)) {
+              accumulate(u, j, rows.x + (x_at + j) * rows.x_pitch);
+            }
           }
+          ++dy_at;
+          x_at += stride_height;
         }
-        ++dy_at;
-        x_at += stride_height;
       }
     }
   }
