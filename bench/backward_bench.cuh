@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <dwconv/backward_data.cuh>
-#include <dwconv/backward_filter.cuh>
+#include <dwconv/backward.cuh>
 #include <dwconv/problem/traffic.hpp>
 
 #include "measure_forward.hpp"
@@ -111,9 +110,8 @@ void check_data_samples(bench_session& session, dwconv::conv2d_problem const& p,
 /// each is a sum over the whole batch.
 ///
 /// @throws std::runtime_error that says how many were wrong, and which was the first.
-template <dwconv::element T>
-void check_filter_samples(bench_session& session, dwconv::backward_filter_plan const& plan,
-                          T const* dfilter)
+template <dwconv::element T, typename Plan>
+void check_filter_samples(bench_session& session, Plan const& plan, T const* dfilter)
 {
   constexpr std::int64_t most_products = 1 << 24;
   dwconv::conv2d_problem const& p      = plan.problem;
@@ -201,6 +199,42 @@ measurement measure_backward_filter(bench_session& session, dwconv::conv2d_probl
           .copy_milliseconds = copy_ms,
           .work              = work,
           .label             = name_of(plan.family)};
+}
+
+/// dx and dfilter through the one door, beside a copy of what one pass over both must move.
+template <dwconv::element T>
+measurement measure_backward(bench_session& session, dwconv::conv2d_problem const& problem,
+                             std::optional<dwconv::window_policy> const&)
+{
+  if (session.options.family.has_value()) {
+    throw cell_refused{"--family: a family is asked for one gradient at a time"};
+  }
+  auto const plan =
+    dwconv::make_backward_plan<T>(problem, {.dx = true, .dfilter = true}, session.device);
+  refuse_unless_timed(plan.outcome, problem);
+  auto const work = dwconv::backward_traffic(problem, dwconv::dtype_of<T>, dwconv::dtype_of<T>);
+  double const copy_ms = session.copy_milliseconds(work.bytes());
+
+  std::int64_t const scratch_bytes = workspace_bytes(plan);
+  constexpr auto size              = static_cast<std::int64_t>(sizeof(T));
+  tensor_stack stack{session, work.bytes() + scratch_bytes + 6 * 256};
+  T* const x       = stack.filled<T>(input_elements(problem), x_sequence);
+  T* const dy      = stack.filled<T>(output_elements(problem), dy_sequence);
+  T* const filter  = stack.filled<T>(filter_elements(problem), filter_sequence);
+  T* const dx      = static_cast<T*>(stack.poisoned(input_elements(problem) * size));
+  T* const dfilter = static_cast<T*>(stack.poisoned(filter_elements(problem) * size));
+  dwconv::workspace const scratch{stack.poisoned(scratch_bytes), scratch_bytes};
+  dwconv::backward_tensors<T> const tensors{x, dy, filter, dx, dfilter, nullptr};
+  auto const enqueue = [&] { check(dwconv::run<T>(plan, tensors, scratch, session.stream)); };
+  if (session.options.check) {
+    enqueue();
+    check_data_samples(session, problem, dx);
+    check_filter_samples(session, plan, dfilter);
+  }
+  return {.times             = session.timer.measure(enqueue),
+          .copy_milliseconds = copy_ms,
+          .work              = work,
+          .label             = plan.joint.chosen ? "one pass" : "one after the other"};
 }
 
 }  // namespace dwconv_bench

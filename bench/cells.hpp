@@ -37,6 +37,10 @@ inline constexpr instrument instruments[] = {
   {"backward_filter", dwconv::dtype::float16, &measure_backward_filter<__half>},
   {"backward_filter", dwconv::dtype::bfloat16, &measure_backward_filter<__nv_bfloat16>},
   {"backward_filter", dwconv::dtype::float64, &measure_backward_filter<double>},
+  {"backward", dwconv::dtype::float32, &measure_backward<float>},
+  {"backward", dwconv::dtype::float16, &measure_backward<__half>},
+  {"backward", dwconv::dtype::bfloat16, &measure_backward<__nv_bfloat16>},
+  {"backward", dwconv::dtype::float64, &measure_backward<double>},
 };
 
 /// One row of the result.

@@ -21,12 +21,16 @@ template <dwconv::element T>
 measurement measure_forward(bench_session& session, dwconv::conv2d_problem const& problem,
                             std::optional<dwconv::window_policy> const& tile);
 
-/// The same of the gradients of x and of the filter; these have no tiles to compare.
+/// The same of the gradients of x and of the filter, and of both by one call; these have no tiles
+/// to compare.
 template <dwconv::element T>
 measurement measure_backward_data(bench_session& session, dwconv::conv2d_problem const& problem,
                                   std::optional<dwconv::window_policy> const& tile);
 template <dwconv::element T>
 measurement measure_backward_filter(bench_session& session, dwconv::conv2d_problem const& problem,
                                     std::optional<dwconv::window_policy> const& tile);
+template <dwconv::element T>
+measurement measure_backward(bench_session& session, dwconv::conv2d_problem const& problem,
+                             std::optional<dwconv::window_policy> const& tile);
 
 }  // namespace dwconv_bench

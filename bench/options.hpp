@@ -39,7 +39,7 @@ inline void print_help()
   std::printf(
     "dwconv_bench: cold times of depthwise convolutions beside a copy of the same bytes\n"
     "  [--shapes=FILE]      CSV of shapes (default: the zoo)\n"
-    "  [--directions=A,B]   of forward, backward_data, backward_filter\n"
+    "  [--directions=A,B]   of forward, backward_data, backward_filter, backward\n"
     "  [--dtypes=A,B]       of float32, float16, bfloat16, float64\n"
     "  [--layouts=A,B]      of nchw, nhwc\n"
     "  [--family=NAME]      this kernel family instead of the planned one\n"
@@ -116,7 +116,7 @@ inline void print_help()
 
 /// Words that the filters accept.
 inline constexpr std::string_view known_directions[] = {"forward", "backward_data",
-                                                        "backward_filter"};
+                                                        "backward_filter", "backward"};
 inline constexpr std::string_view known_dtypes[]  = {"float32", "float16", "bfloat16", "float64"};
 inline constexpr std::string_view known_layouts[] = {"nchw", "nhwc"};
 

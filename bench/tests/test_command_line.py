@@ -138,7 +138,7 @@ class Names(unittest.TestCase):
 
     def test_every_direction(self):
         self.assertEqual(self.names("--dtypes=float32", "--layouts=nchw"),
-                         [f"{direction}/float32/nchw/a" for direction in ("forward", "backward_data", "backward_filter")])
+                         [f"{direction}/float32/nchw/a" for direction in ("forward", "backward_data", "backward_filter", "backward")])
 
     def test_filters(self):
         self.assertEqual(self.names("--directions=forward", "--dtypes=float16,float64", "--layouts=nhwc"),

@@ -56,15 +56,20 @@ class EmulatedRun(unittest.TestCase):
         self.assertAlmostEqual(cell.counters["GBps"] * seconds * 1e9, 4 * (2 * outputs + 3 * taps), places=3)
 
     def test_gradients_are_checked_and_their_bytes_counted(self):
-        result, _, cells = measured("small.csv", "--directions=backward_data,backward_filter", "--dtypes=float32,float16")
+        result, _, cells = measured("small.csv", "--directions=backward_data,backward_filter,backward",
+                                    "--dtypes=float32,float16")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(len(cells), 2 * 2 * 2 * 3)
+        self.assertEqual(len(cells), 3 * 2 * 2 * 3)
         for cell in cells.values():
             self.assertEqual(cell.error, "", cell.name)
         outputs, taps = 2 * 3 * 9 * 10, 9
         data = cells["backward_data", "float32", "nchw", "plain"]
         self.assertEqual(data.counters["label"], "window")
         self.assertEqual(cells["backward_data", "float32", "nchw", "strided_dilated"].counters["label"], "direct")
+        both = cells["backward", "float32", "nchw", "plain"]
+        self.assertEqual(both.counters["label"], "one pass")
+        self.assertEqual(cells["backward", "float32", "nhwc", "plain"].counters["label"], "one after the other")
+        self.assertAlmostEqual(both.counters["GBps"] * both.ms * 1e-3 * 1e9, 4 * (3 * outputs + 6 * taps), places=3)
         weights = cells["backward_filter", "float32", "nchw", "plain"]
         for cell in (data, weights):  # x and y have the same size here
             self.assertAlmostEqual(cell.counters["GBps"] * cell.ms * 1e-3 * 1e9, 4 * (2 * outputs + 3 * taps), places=3)

@@ -6,6 +6,7 @@
 #include <dwconv/backward_bias.cuh>
 #include <dwconv/backward_data.cuh>
 #include <dwconv/backward_filter.cuh>
+#include <dwconv/dispatch/window_joint.cuh>
 #include <dwconv/plan/backward.hpp>
 
 DWCONV_ABI_NAMESPACE_BEGIN
@@ -36,7 +37,8 @@ template <element T>
   return {.outcome = device_status, .problem = problem, .element = dtype_of<T>, .wanted = wanted};
 }
 
-/// Enqueues what `plan` says: dx, then dfilter, then dbias, those that were planned.
+/// Enqueues what `plan` says: dx and dfilter, in one pass or one after the other, then dbias, those
+/// that were planned.
 ///
 /// Asynchronous: nothing is synchronised or allocated, so the call may be captured in a CUDA graph.
 /// The tensors and the workspace must live until the stream has passed this work; runs that may be
@@ -74,10 +76,15 @@ template <element T, gradient_of<T> Gradient = T>
   for (status const& s : problems) {
     if (!s.ok()) { return s; }
   }
-  if (wanted.dx) {
+  if (plan.joint.chosen) {
+    status const s =
+      dispatch::launch_joint(plan, tensors, static_cast<sum_of<T>*>(scratch.data), stream, how);
+    if (!s.ok()) { return s; }
+  }
+  if (wanted.dx && !plan.joint.chosen) {
     if (status const s = run<T>(plan.data, tensors.of_data(), stream); !s.ok()) { return s; }
   }
-  if (wanted.dfilter) {
+  if (wanted.dfilter && !plan.joint.chosen) {
     if (status const s = run<T, Gradient>(plan.filter, tensors.of_filter(), scratch, stream, how);
         !s.ok()) {
       return s;
@@ -88,7 +95,10 @@ template <element T, gradient_of<T> Gradient = T>
 }
 
 /// Enqueues those of the three gradients whose pointers are set: what `backward_data`,
-/// `backward_filter` and `backward_bias` compute, bit for bit, with one check and one workspace.
+/// `backward_filter` and `backward_bias` compute, with one check and one workspace. Where a kernel
+/// computes dx and dfilter in one pass (`describe` of the plan says it), dfilter is summed in
+/// another order than `backward_filter` has, and so is dx of half types than `backward_data`; else
+/// the bits are theirs.
 ///
 /// Asynchronous: nothing is synchronised or allocated, so the call may be captured in a CUDA graph.
 ///
@@ -103,7 +113,8 @@ template <element T, gradient_of<T> Gradient = T>
 /// @param how       Whether dfilter and dbias are overwritten or added to; dx is overwritten.
 /// @return What `validate` refuses in the problem, `null_pointer` if no gradient is asked for,
 /// `no_device`, `device_too_old`, or what `run` returns.
-/// @par Cost The sum of the calls for one gradient.
+/// @par Cost The sum of the calls for one gradient, or, in one pass, x and dy read and dx written
+/// once (`backward_traffic`).
 template <element T, gradient_of<T> Gradient = T>
 [[nodiscard]] status backward(conv2d_problem const& problem,
                               std::type_identity_t<backward_tensors<T, Gradient>> const& tensors,

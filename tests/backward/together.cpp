@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several gradients by one call: the bits of the calls for one, each subset, nothing written where
-// something is refused.
+// Several gradients by one call: the bits of the calls for one, unless one pass has sums of its
+// own; each subset, nothing written where something is refused.
 #include <dwconv/backward.cuh>
 
 #include "backward/scenario.hpp"
@@ -90,8 +90,16 @@ void check_together(conv2d_problem const& p)
         CHECK(same_bits(found, single.gradient));
       }
     };
-    alone(wanted.dx, together.dx.read(), run_data(c));
-    alone(wanted.dfilter, together.dfilter.read(), run_filter<T, Gradient>(c));
+    if (together.plan.joint.chosen) {
+      CHECK(compare_gradient<T>("dx", p, dwconv_reference::backward_data(p, c.dy, c.filter),
+                                together.dx.read().data(), tolerance::bound));
+      CHECK(compare_gradient<T>("dfilter", p, dwconv_reference::backward_filter(p, c.x, c.dy),
+                                together.dfilter.read().data(), tolerance::bound,
+                                longest_chain(together.plan) + 1));
+    } else {
+      alone(wanted.dx, together.dx.read(), run_data(c));
+      alone(wanted.dfilter, together.dfilter.read(), run_filter<T, Gradient>(c));
+    }
     alone(wanted.dbias, together.dbias.read(), run_bias<T, Gradient>(c));
     // What was not asked for is as it was.
     using data_left = gradient_aftermath<T>;
@@ -123,7 +131,8 @@ using tensors_of = dwconv::backward_tensors<float>;
 
 }  // namespace
 
-TEST_CASE("several gradients have the bits of each alone", "[together]")
+TEST_CASE("several gradients have the bits of each alone, or are as close in one pass",
+          "[together]")
 {
   conv2d_problem several = plain;
   several.multiplier     = 2;
@@ -144,13 +153,37 @@ TEST_CASE("the workspace of several gradients is that of the one that needs most
     auto const plan         = dwconv::make_backward_plan<float>(plain, wanted, dwconv::h200_facts);
     auto const filter       = dwconv::make_backward_filter_plan<float>(plain, dwconv::h200_facts);
     auto const bias         = dwconv::make_backward_bias_plan<float>(plain, dwconv::h200_facts);
-    std::int64_t const most = std::max(wanted.dfilter ? workspace_bytes(filter) : 0,
-                                       wanted.dbias ? workspace_bytes(bias) : 0);
-    CHECK(workspace_bytes(plan) == most);
-    CHECK((describe(plan).find("backward_data float32") != std::string::npos) == wanted.dx);
+    bool const joint        = wanted.dx && wanted.dfilter;
+    std::int64_t const sums = joint            ? split_count(plan) * filter_elements(plain) * 4
+                              : wanted.dfilter ? workspace_bytes(filter)
+                                               : 0;
+    CHECK(plan.joint.chosen == joint);
+    CHECK(workspace_bytes(plan) == std::max(sums, wanted.dbias ? workspace_bytes(bias) : 0));
+    CHECK((describe(plan).find("backward_data") != std::string::npos) == wanted.dx);
     CHECK((describe(plan).find("backward_filter float32") != std::string::npos) == wanted.dfilter);
     CHECK((describe(plan).find("backward_bias float32") != std::string::npos) == wanted.dbias);
   }
+}
+
+TEST_CASE("a plan says whether dx and dfilter go in one pass, and why not", "[together]")
+{
+  auto const said = [](conv2d_problem const& p) {
+    return describe(dwconv::make_backward_plan<float>(p, {true, true}, dwconv::h200_facts));
+  };
+  CHECK(said(plain).find("in one pass: dy is read once for both") != std::string::npos);
+  auto const apart = [&](char const* reason, auto const& change) {
+    conv2d_problem p = plain;
+    change(p);
+    INFO(said(p));
+    CHECK(said(p).find(std::string{"one after the other: "} + reason) != std::string::npos);
+  };
+  apart("its tiles are staged in nchw only", [](auto& p) { p.data_layout = dwconv::layout::nhwc; });
+  apart("no kernel of both is compiled for this filter", [](auto& p) { p.filter = {7, 7}; });
+  apart("the filter is dilated", [](auto& p) { p.dilation = {2, 1}; });
+  apart("the stride sets the elements of dy apart", [](auto& p) { p.stride = {1, 2}; });
+  apart("an element of dx sums over several filters", [](auto& p) { p.multiplier = 2; });
+  apart("some of dy saw nothing but padding", [](auto& p) { p.pad.top = 3; });
+  apart("there is nothing to sum", [](auto& p) { p.batch = 0; });
 }
 
 TEST_CASE("a sum over the batch is added to where that is asked", "[together]")

@@ -31,6 +31,11 @@ __global__ void index_kernel(int* lanes, int* warps)
   warps[threadIdx.x] = dwconv::warp_index();
 }
 
+__global__ void one_lane_kernel(int* marks)
+{
+  marks[threadIdx.x] = dwconv::one_lane() ? 1 : 0;
+}
+
 // Lanes hand sums down the warp, warps through shared memory.
 __global__ void block_sum_kernel(float const* in, float* out)
 {
@@ -106,6 +111,20 @@ TEST_CASE("lanes and warps are numbered along a one-dimensional block", "[device
   for (std::size_t i = 0; i < 96; ++i) {
     CHECK(lanes.read()[i] == static_cast<int>(i % 32));
     CHECK(warps.read()[i] == static_cast<int>(i / 32));
+  }
+}
+
+TEST_CASE("one lane of each warp is told to be the one", "[device][warp]")
+{
+  device_buffer<int> marks{96, poison{}};
+  REQUIRE(dwconv::launch(&one_lane_kernel, {.grid = 1, .block = 96}, test_stream(), marks.data()) ==
+          cudaSuccess);
+  REQUIRE(synchronize() == cudaSuccess);
+  auto const found = marks.read();
+  for (std::size_t warp = 0; warp < 3; ++warp) {
+    int told = 0;
+    for (std::size_t lane = 0; lane < 32; ++lane) { told += found[32 * warp + lane]; }
+    CHECK(told == 1);
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The toeplitz family against the reference: where blocks of columns, slots, strips, windows of
 // columns and groups of planes end; every alignment; filters of each of its engines.
+#include <algorithm>
 #include <array>
 
 #include "forward/toeplitz_case.hpp"
@@ -32,8 +33,8 @@ dwconv::device_facts const no_device = [] {
 /// Whether the filter's window fits the padded image, as a valid problem has it.
 [[nodiscard]] bool fits(conv2d_problem const& p)
 {
-  return p.input.height + p.pad.top + p.pad.bottom >= p.filter.height &&
-         p.input.width + p.pad.left + p.pad.right >= p.filter.width;
+  return dwconv::padded_input(p).height >= dwconv::filter_span(p).height &&
+         dwconv::padded_input(p).width >= dwconv::filter_span(p).width;
 }
 
 }  // namespace
@@ -82,6 +83,61 @@ TEST_CASE("toeplitz: filters of every size to 7x7, strides 1 to 3, every padding
         CHECK(toeplitz_agrees(next, p, {next % 8, next % 3, next / 2 % 8},
                               next % 3 == 0 ? small_tiles : toeplitz_door<>{}));
       }
+    }
+  }
+}
+
+TEST_CASE("toeplitz: dilated filters, along rows and down planes, wherever rows begin",
+          "[toeplitz]")
+{
+  dice random{11};
+  std::size_t next = 0;
+  for (std::int64_t const kh : {1, 3, 5, 7}) {
+    for (std::int64_t const down : {1, 2, 3, 4, 7, 12}) {
+      for (std::int64_t const across : {1, 2, 3, 5, 12}) {
+        // Spans of up to two matrix products, of higher filters one.
+        std::int64_t const longest = kh <= 3 ? 24 : 9;
+        std::int64_t const kw = random.between(1, std::clamp<std::int64_t>(longest / across, 1, 5));
+        conv2d_problem p{.batch      = random.between(1, 3),
+                         .channels   = random.between(1, 3),
+                         .multiplier = random.between(1, 2),
+                         .input      = {random.between(1, 50), random.between(1, 45)},
+                         .filter     = {kh, kw},
+                         .dilation   = {down, across}};
+        auto const span = dwconv::filter_span(p);
+        p.pad           = {.top    = random.between(0, span.height - 1),
+                           .bottom = random.between(0, span.height - 1),
+                           .left   = random.between(0, span.width - 1),
+                           .right  = random.between(0, span.width - 1)};
+        while (!fits(p)) { ++p.input.height, ++p.input.width; }
+        if (!dwconv::toeplitz_takes_dilated(p)) { continue; }
+        CHECK(toeplitz_agrees(next, p, {next % 8, next % 3, next / 2 % 8},
+                              next % 3 == 0 ? small_tiles : toeplitz_door<>{}));
+        ++next;
+      }
+    }
+  }
+  CHECK(next > 60);
+}
+
+TEST_CASE("toeplitz: planes of every size under dilated filters", "[toeplitz]")
+{
+  std::size_t next = 0;
+  for (std::int64_t size = 1; size <= 40; size += 1 + size / 8) {
+    for (std::int64_t const dilation : {2, 5, 12}) {
+      conv2d_problem const p{.batch    = 1 + static_cast<std::int64_t>(next % 5),
+                             .channels = 1 + static_cast<std::int64_t>(next / 3 % 4),
+                             .input = {size, 1 + (size * 7 + static_cast<std::int64_t>(next)) % 40},
+                             .filter   = {3, 3},
+                             .dilation = {dilation, dilation},
+                             .pad      = {dilation, dilation, dilation, dilation}};
+      // Of even widths a tensor at an odd address would take three products.
+      if (!dwconv::toeplitz_takes_dilated(p)) { continue; }
+      for (auto const& door :
+           {toeplitz_door<>{}, small_tiles, toeplitz_door<>{.device = no_device}}) {
+        CHECK(toeplitz_agrees(next, p, next % 8, door));
+      }
+      ++next;
     }
   }
 }
@@ -154,10 +210,30 @@ TEST_CASE("toeplitz: walks go along planes of one row", "[toeplitz]")
                              .multiplier = 1 + static_cast<std::int64_t>(next % 2),
                              .input      = {1, width},
                              .filter     = {1, taps},
+                             .dilation   = {1 + static_cast<std::int64_t>(next % 4), 1},
                              .pad        = {0, 0, next % 3 == 0 ? taps - 1 : taps / 2, taps / 2}};
       CHECK(dwconv::choose_toeplitz_policy(p, dwconv::h200_facts).along);
       CHECK(toeplitz_agrees(next, p, {next % 8, 1, next % 5}));
       ++next;
+    }
+  }
+}
+
+TEST_CASE("toeplitz: walks go along planes of one row with strides and wide filters", "[toeplitz]")
+{
+  std::size_t next = 0;
+  for (std::int64_t const stride : {1, 2, 3, 4, 6}) {
+    for (std::int64_t const taps : {1, 5, 25, 31}) {
+      for (std::int64_t const width : {1700, 2051}) {
+        conv2d_problem const p{.batch    = 1,
+                               .channels = 2,
+                               .input    = {1, width},
+                               .filter   = {1, taps},
+                               .stride   = {1, stride},
+                               .pad      = {0, 0, next % 3 == 0 ? taps - 1 : taps / 2, taps / 2}};
+        CHECK(toeplitz_agrees(next, p, {next % 8, 1, next % 5}));
+        ++next;
+      }
     }
   }
 }
@@ -213,6 +289,27 @@ TEST_CASE("toeplitz: every alignment of x and y", "[toeplitz]")
       CHECK(toeplitz_agrees(x + y, p, {x, 1, y}));
       CHECK(toeplitz_agrees(x + y, p, {x, 1, y}, small_tiles));
     }
+  }
+}
+
+TEST_CASE("toeplitz: lanes store results themselves, wherever rows begin", "[toeplitz]")
+{
+  dice random{13};
+  for (std::size_t next = 0; next < 60; ++next) {
+    std::int64_t const taps = random.between(1, 9);
+    auto const stride       = random.between(1, 2);
+    auto const dilation     = stride == 1 && taps <= 3 ? random.between(1, 3) : 1;
+    conv2d_problem const p{.batch      = random.between(1, 3),
+                           .channels   = random.between(1, 3),
+                           .multiplier = random.between(1, 2),
+                           .input      = {random.between(20, 40), 2 * random.between(10, 40)},
+                           .filter     = {taps, taps},
+                           .stride     = {stride, stride},
+                           .dilation   = {dilation, dilation},
+                           .pad        = {taps / 2, taps / 2, taps / 2, taps / 2}};
+    auto door = next % 3 == 0 ? small_tiles : toeplitz_door<>{};
+    door.kept = false;
+    CHECK(toeplitz_agrees(next, p, {next % 4, next % 3, next / 2 % 4}, door));
   }
 }
 

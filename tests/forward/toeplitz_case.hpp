@@ -12,6 +12,7 @@ struct toeplitz_door {
   Epilogue epilogue{};
   dwconv::toeplitz_tiles::aims aim = dwconv::toeplitz_tiles::sm90;
   dwconv::device_facts device      = dwconv::h200_facts;
+  bool kept                        = true;  ///< Whether results may be gathered before the store.
 
   template <typename T>
   [[nodiscard]] dwconv::status operator()(dwconv::conv2d_problem const& problem,
@@ -24,6 +25,10 @@ struct toeplitz_door {
       return {.code = dwconv::status_code::mismatch, .argument = obstacle};
     }
     policy = dwconv::choose_toeplitz_policy(problem, device, aim);
+    if (!kept) {
+      bool const narrow = problem.input.width < policy.tile.columns + problem.filter.width;
+      policy.tile.kept  = narrow || !dwconv::toeplitz_stores_each(problem);
+    }
     toeplitz_launch<T, Epilogue, Mover> const launch{problem, policy, tensors, epilogue, stream};
     return launch() == cudaSuccess
              ? dwconv::status{}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include <dwconv/core/status.hpp>
@@ -43,7 +44,11 @@ class toeplitz_launch {
         default: return launch_stacks<6>();
       }
     }
-    return params_.begin == begin::even ? by_engine<begin::even>() : by_engine<begin::any>();
+    switch (params_.begin) {
+      case begin::even: return by_engine<begin::even>();
+      case begin::any: return by_engine<begin::any>();
+      default: return held_three<begin::alike>();
+    }
   }
 
  private:
@@ -57,7 +62,9 @@ class toeplitz_launch {
     }
     if (problem_.stride.height == 2) {
       switch (problem_.filter.height) {
+        case 2: return launch<2, 2, 2, Begin, every_kernel>();
         case 3: return launch<3, 2, 2, Begin, every_kernel>();
+        case 4: return launch<4, 2, 2, Begin, every_kernel>();
         case 5: return launch<5, 2, 2, Begin>();
         default: return launch<7, 2, 2, Begin, every_kernel>();
       }
@@ -72,17 +79,32 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t held() const
   {
     constexpr bool high = every_kernel && Begin == begin::even;
+    int const chunks    = dwconv::toeplitz_chunks(problem_, Begin);
     switch (problem_.filter.height) {
       case 1:
-        return dwconv::toeplitz_chunks(problem_, Begin) == 1
-                 ? launch<1, 1, 1, Begin>()
-                 : launch<1, 1, 2, Begin, every_kernel>();
-      case 3: return launch<3, 1, 1, Begin>();
+        return chunks == 1   ? launch<1, 1, 1, Begin>()
+               : chunks == 2 ? launch<1, 1, 2, Begin, every_kernel>()
+                             : launch<1, 1, 4, Begin, every_kernel>();
+      case 3: return held_three<Begin>();
       case 5: return launch<5, 1, 1, Begin, every_kernel>();
+      case 2: return launch<2, 1, 1, Begin, every_kernel>();
+      case 4: return launch<4, 1, 1, Begin, every_kernel>();
+      case 6: return launch<6, 1, 1, Begin, every_kernel>();
       case 7: return launch<7, 1, 1, Begin>();
       case 9: return launch<9, 1, 1, Begin, high>();
       case 11: return launch<11, 1, 2, Begin, high>();
       default: return launch<13, 1, 2, Begin, high>();
+    }
+  }
+
+  template <begin Begin>
+  [[nodiscard]] cudaError_t held_three() const
+  {
+    constexpr bool compiled = every_kernel || Begin != begin::alike;
+    switch (dwconv::toeplitz_chunks(problem_, Begin)) {
+      case 1: return launch<3, 1, 1, Begin, compiled>();
+      case 2: return launch<3, 1, 2, Begin, every_kernel>();
+      default: return launch < 3, 1, 3, Begin, every_kernel && Begin == begin::even > ();
     }
   }
 
@@ -100,6 +122,13 @@ class toeplitz_launch {
   template <int FilterHeight, int Stride, int Chunks, begin Begin, bool Compiled = true>
   [[nodiscard]] cudaError_t launch() const
   {
+    if constexpr (every_kernel &&
+                  dwconv::toeplitz_stores_each(FilterHeight, Stride, Chunks, Begin)) {
+      if (!params_.layout.kept) {
+        return launch_compiled<
+          dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Begin, Mover, false>>();
+      }
+    }
     if constexpr (Compiled) {
       return launch_compiled<
         dwconv::toeplitz_config<T, FilterHeight, Stride, Chunks, Begin, Mover>>();
@@ -125,8 +154,10 @@ class toeplitz_launch {
 
   [[nodiscard]] dwconv::launch_shape shape() const
   {
-    auto const tiles = dwconv::toeplitz_tiles::blocks(problem_, policy_);
-    auto const bytes = dwconv::toeplitz_tiles::shared_bytes(problem_, policy_);
+    auto const tiles  = dwconv::toeplitz_tiles::blocks(problem_, policy_);
+    int const planned = dwconv::toeplitz_tiles::shared_bytes(problem_, policy_);
+    bool const other  = policy_.stacks || policy_.groups;
+    int const bytes   = other ? planned : std::max(planned, params_.layout.shared_bytes());
     return {.grid         = dim3(static_cast<unsigned>(tiles)),
             .block        = dim3(static_cast<unsigned>(policy_.threads)),
             .shared_bytes = static_cast<unsigned>(bytes)};

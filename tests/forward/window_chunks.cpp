@@ -304,3 +304,41 @@ TEST_CASE("whatever the tile", "[window_chunks]")
   CHECK(cut_columns > 100);
   CHECK(joined > 150);
 }
+
+TEST_CASE("many chunks that differ in nothing but their place, in rows that lie alike and not",
+          "[window_chunks]")
+{
+  for (auto const& shape : window_shapes()) {
+    if (shape.taps.height < 5 || shape.stride.height > 1) { continue; }
+    std::int64_t const pad = shape.taps.height / 2;
+    for (extent2 const input : {extent2{40, 16}, extent2{37, 13}, extent2{41, 24}}) {
+      for (std::size_t const misaligned : {0, 1, 2}) {
+        for (std::int64_t const around : {pad, std::int64_t{0}}) {
+          conv2d_problem const p =
+            on_image(shape, input, {around, around, around, around}, {.batch = 2, .channels = 5});
+          CHECK(same_as_direct<float>(p, forced_tile{{3, 999, 999, 4}}, misaligned));
+          CHECK(same_as_direct<float>(p, forced_tile{{1, 29, 8, 4}}, {misaligned, 0, misaligned}));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("filters of many small planes, where the channels begin anew and where memory ends",
+          "[window_chunks]")
+{
+  for (auto const& shape : window_shapes()) {
+    if (shape.taps.height < 5 || shape.stride.height > 1) { continue; }
+    std::int64_t const pad = shape.taps.height / 2;
+    for (std::int64_t const channels : {5, 32, 33, 64, 100}) {
+      for (std::size_t const misaligned : {0, 1, 3}) {
+        for (std::int64_t const multiplier : {1, 2}) {
+          conv2d_problem const p =
+            on_image(shape, {7, 7}, {pad, pad, pad, pad},
+                     {.batch = 2, .channels = channels, .multiplier = multiplier});
+          CHECK(same_as_direct<float>(p, forced_tile{{32, 7, 7, 0}}, {0, misaligned, 1}));
+        }
+      }
+    }
+  }
+}

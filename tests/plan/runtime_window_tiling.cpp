@@ -105,9 +105,12 @@ TEST_CASE("half types slide down columns, and where odd rows meet a stride",
     p.input.width = width;
     return planned(p, dtype::float16).compiled.slides;
   };
-  for (conv2d_problem const& p : {with({4, 4}, {2, 2}), with({1, 25}, {1, 4})}) {
+  for (conv2d_problem const& p : {with({3, 3}, {3, 3}), with({2, 8}, {3, 3})}) {
     CHECK(slides(p, 71));
     CHECK_FALSE(slides(p, 72));
+  }
+  for (conv2d_problem const& p : {with({4, 4}, {2, 2}), with({1, 25}, {1, 4})}) {
+    CHECK_FALSE(slides(p, 71));  // in registers
   }
   CHECK(slides(with({15, 1}), 71));
   CHECK(slides(with({15, 1}), 72));
@@ -115,7 +118,11 @@ TEST_CASE("half types slide down columns, and where odd rows meet a stride",
   CHECK_FALSE(slides(with({1, 7}), 71));
   CHECK_FALSE(slides(with({3, 5}), 71));
   CHECK_FALSE(slides(with({1, 33}), 71));
-  CHECK(slides(with({3, 3}, {1, 1}, {2, 2}), 72));  // no matrix product has holes
+  CHECK_FALSE(slides(with({3, 3}, {1, 1}, {2, 2}), 72));
+  CHECK_FALSE(slides(with({3, 3}, {1, 1}, {2, 2}), 71));
+  CHECK_FALSE(slides(with({3, 3}, {1, 1}, {6, 6}), 72));
+  CHECK(slides(with({3, 3}, {1, 1}, {6, 6}), 71));
+  CHECK(slides(with({3, 3}, {2, 2}, {2, 2}), 72));  // no strided matrix product has holes
 }
 
 TEST_CASE("tiles of run-time windows cover y with threads that all fit", "[runtime_window_tiling]")

@@ -36,6 +36,26 @@ __device__ inline void block_sync()
   __syncthreads();
 }
 
+/// True in one lane of the warp, all 32 of which call it. The compiler knows that there is only
+/// one: what that lane starts with operands that are the same for the warp takes an instruction,
+/// where for any number of lanes it takes a loop over them. On sm_90 and newer; elsewhere lane 0.
+[[nodiscard]] __device__ inline bool one_lane()
+{
+#if __CUDA_ARCH__ >= 900
+  unsigned elected;
+  asm volatile(
+    "{\n\t"
+    ".reg .pred me;\n\t"
+    "elect.sync _|me, 0xffffffff;\n\t"
+    "selp.u32 %0, 1, 0, me;\n\t"
+    "}"
+    : "=r"(elected));
+  return elected != 0;
+#else
+  return lane_index() == 0;
+#endif
+}
+
 /// What a shuffle can carry: 2, 4 or 8 plain bytes.
 template <typename T>
 concept shuffled_value = std::is_trivially_copyable_v<T> &&

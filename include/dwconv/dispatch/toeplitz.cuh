@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <dwconv/device/launch.cuh>
@@ -35,8 +36,12 @@ class toeplitz_launch {
   {
     if (plan_.toeplitz.groups) { return grouped(); }
     if (plan_.toeplitz.stacks) { return stacked(); }
-    return params_.begin == toeplitz_rows_begin::even ? by_engine<toeplitz_rows_begin::even>()
-                                                      : by_engine<toeplitz_rows_begin::any>();
+    switch (params_.begin) {
+      case toeplitz_rows_begin::even: return by_engine<toeplitz_rows_begin::even>();
+      case toeplitz_rows_begin::any: return by_engine<toeplitz_rows_begin::any>();
+      case toeplitz_rows_begin::alike: return held_three<toeplitz_rows_begin::alike>();
+    }
+    return cudaErrorInvalidValue;
   }
 
  private:
@@ -66,21 +71,26 @@ class toeplitz_launch {
     // One more column where windows begin before the first tap.
     constexpr std::int64_t most = geometry::divide_up(
       (toeplitz_block - 1) * Stride::extent.width + Taps::extent.width + 1, toeplitz_depth);
-    constexpr bool low_and_odd =
-      Taps::extent.height >= 3 && Taps::extent.height <= 7 && Taps::extent.height % 2 == 1;
-    constexpr bool always_held = low_and_odd && Stride::extent == extent2{1, 1} && most == 1;
+    constexpr std::int64_t rows = Taps::extent.height;
+    constexpr bool low = rows == 1 ? most <= 4 : rows == 3 ? most <= 2 : rows <= 7 && most == 1;
+    constexpr bool always_held = low && Stride::extent.height == 1;
     return !always_held && (chunks <= 2 || chunks <= most + 1);
   }
 
   template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t held() const
   {
+    int const chunks = toeplitz_chunks(plan_.problem, Begin);
     switch (plan_.problem.filter.height) {
       case 1:
-        return toeplitz_chunks(plan_.problem, Begin) == 1 ? launch_kernel<1, 1, 1, Begin>()
-                                                          : launch_kernel<1, 1, 2, Begin>();
-      case 3: return launch_kernel<3, 1, 1, Begin>();
+        return chunks == 1   ? launch_kernel<1, 1, 1, Begin>()
+               : chunks == 2 ? launch_kernel<1, 1, 2, Begin>()
+                             : launch_kernel<1, 1, 4, Begin>();
+      case 3: return held_three<Begin>();
+      case 2: return launch_kernel<2, 1, 1, Begin>();
+      case 4: return launch_kernel<4, 1, 1, Begin>();
       case 5: return launch_kernel<5, 1, 1, Begin>();
+      case 6: return launch_kernel<6, 1, 1, Begin>();
       case 7: return launch_kernel<7, 1, 1, Begin>();
     }
     if constexpr (Begin == toeplitz_rows_begin::even) {
@@ -94,10 +104,26 @@ class toeplitz_launch {
   }
 
   template <toeplitz_rows_begin Begin>
+  [[nodiscard]] cudaError_t held_three() const
+  {
+    int const chunks = toeplitz_chunks(plan_.problem, Begin);
+    if constexpr (Begin == toeplitz_rows_begin::even) {
+      if (chunks == 3) { return launch_kernel<3, 1, 3, Begin>(); }
+    }
+    switch (chunks) {
+      case 1: return launch_kernel<3, 1, 1, Begin>();
+      case 2: return launch_kernel<3, 1, 2, Begin>();
+    }
+    return cudaErrorInvalidValue;
+  }
+
+  template <toeplitz_rows_begin Begin>
   [[nodiscard]] cudaError_t held_strided() const
   {
     switch (plan_.problem.filter.height) {
+      case 2: return launch_kernel<2, 2, 2, Begin>();
       case 3: return launch_kernel<3, 2, 2, Begin>();
+      case 4: return launch_kernel<4, 2, 2, Begin>();
       case 5: return launch_kernel<5, 2, 2, Begin>();
       case 7: return launch_kernel<7, 2, 2, Begin>();
     }
@@ -127,6 +153,14 @@ class toeplitz_launch {
   [[nodiscard]] cudaError_t launch_kernel() const
   {
     if constexpr (named(Height, KernelStride) && (Height > 0 || named_chunks(Chunks))) {
+      if constexpr (toeplitz_stores_each(Height, KernelStride, Chunks, Begin)) {
+        if (!params_.layout.kept) {
+          using config =
+            toeplitz_config<T, Height, KernelStride, Chunks, Begin, mover::newest, false>;
+          return launch(&toeplitz_forward_kernel<config, Epilogue>, shape(), stream_, params_,
+                        epilogue_);
+        }
+      }
       using config = toeplitz_config<T, Height, KernelStride, Chunks, Begin>;
       return launch(&toeplitz_forward_kernel<config, Epilogue>, shape(), stream_, params_,
                     epilogue_);
@@ -172,9 +206,12 @@ class toeplitz_launch {
 
   [[nodiscard]] launch_shape shape() const
   {
-    return {.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
-            .block        = dim3(static_cast<unsigned>(plan_.threads)),
-            .shared_bytes = static_cast<unsigned>(plan_.shared_bytes)};
+    return {.grid  = dim3(static_cast<unsigned>(plan_.blocks)),
+            .block = dim3(static_cast<unsigned>(plan_.threads)),
+            // Odd addresses may need more than was planned, where results are not kept.
+            .shared_bytes = static_cast<unsigned>(
+              plan_.toeplitz.stacks ? plan_.shared_bytes
+                                    : std::max(plan_.shared_bytes, params_.layout.shared_bytes()))};
   }
 
   forward_plan const& plan_;

@@ -95,7 +95,8 @@ template <typename Plan>
         " channels, " + std::to_string(tile.rows) + " rows by " + std::to_string(tile.columns) +
         " columns; " + std::to_string(plan.toeplitz.walk) + " rows a walk, filter " +
         (toeplitz_holds_filter(plan.problem, toeplitz_begin(plan.problem)) ? "in registers"
-                                                                           : "in shared memory");
+                                                                           : "in shared memory") +
+        (tile.kept ? "" : ", results straight to y");
       text += plan.toeplitz.groups
                 ? "; by warpgroups"
                 : std::string{toeplitz_groups_declined(plan.problem, plan.device)};

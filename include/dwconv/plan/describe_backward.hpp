@@ -41,20 +41,31 @@ template <typename Plan>
 }
 
 /// What one block of the window family takes of a sum.
+[[nodiscard]] inline std::string share_of(window_filter_policy const& w, bool whole_planes,
+                                          char const* channels)
+{
+  std::string const planes = std::to_string(w.part) + " images of " + std::to_string(w.channels) +
+                             " " + channels + " a block, " + std::to_string(w.images) +
+                             " side by side, ";
+  return "  " + planes +
+         (whole_planes
+            ? std::string{"whole planes"}
+            : "strips of " + std::to_string(w.strip) + " rows by " + std::to_string(w.columns) +
+                " columns in chunks of " + std::to_string(w.steps));
+}
+
+[[nodiscard]] inline std::string splits_of(int splits, std::int64_t chain)
+{
+  return "; " + std::to_string(splits) + " splits, at most " + std::to_string(chain) +
+         " additions one after the other";
+}
+
 [[nodiscard]] inline std::string share_of(backward_filter_plan const& plan)
 {
   window_filter_policy const& w = plan.window;
   window_filter_layout const layout{plan.problem, w, static_cast<int>(size_in_bytes(plan.element))};
-  std::string const planes = std::to_string(w.part) + " images of " + std::to_string(w.channels) +
-                             " output channels a block, " + std::to_string(w.images) +
-                             " side by side, ";
-  std::string const part = layout.whole_planes
-                             ? std::string{"whole planes"}
-                             : "strips of " + std::to_string(w.strip) + " rows by " +
-                                 std::to_string(w.columns) + " columns in chunks of " +
-                                 std::to_string(w.steps);
-  return "  " + planes + part + "; " + std::to_string(split_count(plan)) + " splits, at most " +
-         std::to_string(longest_chain(plan)) + " additions one after the other";
+  return share_of(w, layout.whole_planes, "output channels") +
+         splits_of(split_count(plan), longest_chain(plan));
 }
 
 /// The same of its kernel for any filter.
@@ -136,16 +147,38 @@ template <typename Plan>
   return description::of_sums("backward_bias", plan, least);
 }
 
-/// Those of the gradients that are planned, one after the other.
+namespace description {
+
+/// dx and dfilter in one pass.
+[[nodiscard]] inline std::string of_joint(backward_plan const& plan)
+{
+  window_filter_policy const& w = plan.joint.window;
+  window_joint_layout const layout{plan.problem, w, static_cast<int>(size_in_bytes(plan.element))};
+  return headline("backward_data and backward_filter", plan.element, plan.problem) +
+         "  family window, in one pass: " + plan.joint.reason + "\n" +
+         share_of(w, layout.whole_planes, "channels") +
+         splits_of(split_count(plan), longest_chain(plan)) +
+         launch_of(plan.joint.blocks, plan.joint.threads, plan.joint.shared_bytes,
+                   backward_traffic(plan.problem, plan.element, plan.element)) +
+         "  " + std::to_string(workspace_bytes(plan)) + " bytes of workspace\n";
+}
+
+}  // namespace description
+
+/// Those of the gradients that are planned, in one pass or one after the other, and why.
 [[nodiscard]] inline std::string describe(backward_plan const& plan)
 {
   if (!plan.outcome.ok()) {
     return description::headline("backward", plan.element, plan.problem) +
            "  no plan: " + plan.outcome.message() + "\n";
   }
-  return (plan.wanted.dx ? describe(plan.data) : std::string{}) +
-         (plan.wanted.dfilter ? describe(plan.filter) : std::string{}) +
-         (plan.wanted.dbias ? describe(plan.bias) : std::string{});
+  std::string const bias = plan.wanted.dbias ? describe(plan.bias) : std::string{};
+  if (plan.joint.chosen) { return description::of_joint(plan) + bias; }
+  return (plan.wanted.dx && plan.wanted.dfilter
+            ? std::string{"dx and dfilter one after the other: "} + plan.joint.reason + "\n"
+            : std::string{}) +
+         (plan.wanted.dx ? describe(plan.data) : std::string{}) +
+         (plan.wanted.dfilter ? describe(plan.filter) : std::string{}) + bias;
 }
 
 }  // namespace dwconv

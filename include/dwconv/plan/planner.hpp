@@ -218,9 +218,15 @@ struct candidate {
   if (than.taps == extent2{0, 0}) {
     // Filters of more rows are not held in registers; of one column, little of a product is used.
     constexpr std::int64_t most_taps = 32, most_held_rows = 13;
-    bool const strided = p.stride.width > 1 && p.input.width % 2 != 0;
-    bool const column  = p.filter.width == 1 && p.filter.height > most_held_rows;
-    return !(than.slides && (strided || column) && p.filter.height * p.filter.width <= most_taps);
+    constexpr auto alike = toeplitz_rows_begin::alike;
+    bool const strided   = p.stride.width > 1 && p.input.width % 2 != 0 &&
+                         !toeplitz_holds_filter(p, toeplitz_rows_begin::any);
+    bool const column = p.filter.width == 1 && p.filter.height > most_held_rows;
+    // Short walks, and half of each second product: of small planes.
+    bool const apart = toeplitz_begin(p) == alike && toeplitz_chunks(p, alike) == 2 &&
+                       p.input.height * p.input.width * 2 <= toeplitz_tiles::sm90.plane_bytes;
+    bool const few = p.filter.height * p.filter.width <= most_taps;
+    return !(than.slides && (strided || column || apart) && few);
   }
   constexpr std::int64_t least_outputs = 36, least_width = 16, few_taps = 9;
   extent2 const out = output_extent(p);

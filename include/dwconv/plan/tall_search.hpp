@@ -33,7 +33,8 @@ class tall_search {
       std::int64_t const all = geometry::divide_up(out_.width, tried_.piece.columns);
       if (all <= window_threads) { try_columns(out_.width); }
       for (int warps = 1; warps <= 2 && all > warps * warp_size; ++warps) {
-        try_columns(even_part(out_.width, std::int64_t{warps} * warp_size * tried_.piece.columns));
+        try_columns(part_of_row(out_.width, std::int64_t{warps} * warp_size * tried_.piece.columns,
+                                element_bytes_));
       }
     }
   }
@@ -53,12 +54,10 @@ class tall_search {
     last_piece_                     = tried_.piece;
     across_                         = geometry::divide_up(columns, tried_.piece.columns);
     std::int64_t const column_tiles = geometry::divide_up(out_.width, columns);
-    // All rows, a half, a third, a quarter, a sixth, an eighth, and so on, until there is enough to
-    // do.
-    for (std::int64_t parts = 1; parts <= out_.height; parts += parts == 1 ? 1
-                                                                : (parts & (parts - 1)) == 0
-                                                                  ? parts / 2
-                                                                  : parts / 3) {
+    // All rows, a half, a third, and so on until there is enough to do; of many parts not each
+    // number of them.
+    for (std::int64_t parts = 1; parts <= out_.height;
+         parts += std::max<std::int64_t>(parts / 4, 1)) {
       std::int64_t const rows = geometry::divide_up(out_.height, parts);
       if (rows > most_rows && out_.height > most_rows) { continue; }
       if (rows < least_rows && parts > 1 && found_) { break; }
@@ -75,7 +74,7 @@ class tall_search {
   {
     int const steps        = rows + static_cast<int>(live_) - 1;
     tried_.rows_per_thread = rows;
-    for (int chunk : {4, 8, 12, 16, steps}) {
+    for (int chunk : {4, 8, steps}) {
       if (chunk > steps || (chunk < steps && chunk * element_bytes_ % copy_bytes != 0)) {
         continue;
       }

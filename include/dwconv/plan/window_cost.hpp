@@ -16,8 +16,8 @@ namespace dwconv {
 ///
 /// What a warp issues, what memory moves and how long a block lives are counted, and the longest of
 /// the three is waited for. For kernels that walk, and are bound by what they issue: the weights
-/// were fitted to 3000 measured tiles of nine shapes with 7x7 filters in float, on an H200 with
-/// CUDA 13.0. Of each shape's tiles the one of the least cost took 2 % longer than the best
+/// were fitted to 600 measured tiles of ten shapes with 7x7 filters in float, on an H200 with CUDA
+/// 13.0. Of each shape's tiles the one of the least cost took 2 % longer than the best
 /// (docs/tuning.md).
 class window_cost {
  public:
@@ -83,13 +83,10 @@ class window_cost {
                           element_bytes_);
     double const memory  = moved * (1 + reread * halo) / (bytes_a_cycle * multiprocessors_);
     auto const in_chunks = static_cast<double>(chunks);
-    double const life =
-      (block_life + chunk_life * in_chunks + step_life * steps + warp_life * (warps - 1)) * waves;
+    double const life    = (block_life + chunk_life * in_chunks + warp_life * (warps - 1)) * waves;
 
     double const taps =
       static_cast<double>(p_.filter.height * p_.filter.width * policy.piece.columns);
-    double const reads = static_cast<double>(
-      window_reach(policy.piece.columns, p_.stride.width, p_.filter.width) * p_.stride.height);
     bool const rows_apart        = tile.columns < out_.width;
     double const runs            = c.whole_planes ? 1
                                    : rows_apart
@@ -98,9 +95,10 @@ class window_cost {
     std::int64_t const piece     = copy_bytes / element_bytes_;
     std::int64_t const apart     = rows_apart ? p_.input.width : p_.input.height * p_.input.width;
     std::int64_t const out_apart = rows_apart ? out_.width : out_.height * out_.width;
-    bool const ragged            = runs > 1 && (apart % piece != 0 || out_apart % piece != 0);
+    bool const ragged =
+      apart % piece != 0 || out_apart % piece != 0 || (rows_apart && tile.columns % piece != 0);
     double const each =
-      steps * (tap * taps + step + read * reads) + block_start +
+      steps * tap * taps + block_start +
       in_chunks * (chunk_start + run_start * runs * (ragged ? ragged_run : 1) / warps +
                    warp_wait * (warps - 1));
     double const share =
@@ -117,19 +115,20 @@ class window_cost {
   static constexpr int of_barriers   = 128;   // bytes of a block,
   static constexpr int of_system     = 1024;  // and those it never sees
   static constexpr double schedulers = 4;
-  // Cycles of a scheduler: for a multiply-add, an element read, a step, and so on.
-  static constexpr double tap = 1.06, read = 0.15, step = 0.8;
-  static constexpr double block_start = 63, chunk_start = 100, run_start = 34, ragged_run = 3.1,
-                          warp_wait = 55;
+  // Cycles of a scheduler: for a multiply-add with all that comes with it, for a block, a chunk, a
+  // copy, and for each further warp that a chunk waits for.
+  static constexpr double tap         = 1.04;
+  static constexpr double block_start = 720, chunk_start = 63, run_start = 56, ragged_run = 4.4,
+                          warp_wait = 61;
   // Warps of a scheduler below which it waits for them.
-  static constexpr double least_share = 1.7;
+  static constexpr double least_share = 2.58;
   // Cycles that a block lives, whatever else runs.
-  static constexpr double block_life = 3200, chunk_life = 270, step_life = 41, warp_life = 570;
+  static constexpr double block_life = 11200, chunk_life = 173, warp_life = 813;
   // Bytes that memory moves for a multiprocessor in a cycle, and what part of rows read twice
   // costs.
-  static constexpr double bytes_a_cycle = 16.5, reread = 0.5;
+  static constexpr double bytes_a_cycle = 24, reread = 0.17;
   // Of a last wave that is not full; of the lesser two of issuing, moving and living.
-  static constexpr double last_wave = 0.83, overlap_lost = 0.39;
+  static constexpr double last_wave = 0.68, overlap_lost = 0.51;
 
   /// Blocks of `bytes` each that a multiprocessor's memory holds,
   [[nodiscard]] constexpr std::int64_t blocks_beside(std::int64_t bytes) const noexcept

@@ -101,6 +101,7 @@ struct frame {
   window_filter_walk walk;
   int columns;          ///< Of a thread.
   std::int64_t across;  ///< Threads along a whole row.
+  std::int64_t blocks;  ///< Of the most threads, that registers hold.
   aims aim;
 
   constexpr frame(conv2d_problem const& problem, int element_bytes, device_facts const& facts,
@@ -112,6 +113,8 @@ struct frame {
       walk{problem},
       columns{window_filter_columns(problem.filter, element_bytes)},
       across{divide_up(out.width, columns)},
+      blocks{
+        window_filter_blocks(problem.filter, problem.stride, element_bytes, is_dilated(problem))},
       aim{wanted}
   {}
 
@@ -130,12 +133,10 @@ struct frame {
     constexpr std::int64_t most_blocks = 32, reserved = 1024;
     std::int64_t const shared =
       window_filter_layout{p, policy, bytes}.bytes(p, policy, bytes) + reserved;
-    std::int64_t const threads =
-      std::int64_t{window_filter_blocks(p.filter, p.stride, bytes, is_dilated(p))} *
-      window_filter_threads;
-    std::int64_t const blocks =
+    std::int64_t const threads = blocks * window_filter_threads;
+    std::int64_t const places =
       std::min({most_blocks, threads / policy.threads, device.shared_bytes_per_sm / shared});
-    return std::max<std::int64_t>(blocks, 1) * std::max(device.multiprocessors, 1);
+    return std::max<std::int64_t>(places, 1) * std::max(device.multiprocessors, 1);
   }
 };
 
@@ -295,19 +296,12 @@ constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
   policy = best;
 }
 
-}  // namespace window_filter_tiles
-
-/// Chooses tiles of backward_filter. Goes by ranges, never by single sizes. The problem's planes
-/// have extents of at most 2^24, and its batch is not empty.
-[[nodiscard]] constexpr window_filter_policy choose_window_filter_policy(
-  conv2d_problem const& p, int element_bytes, device_facts const& device,
-  window_filter_tiles::aims const& aim) noexcept
+/// Whole planes where they are small, else rows.
+[[nodiscard]] constexpr window_filter_policy choose_tile(frame const& f) noexcept
 {
-  using namespace window_filter_tiles;
-  frame const f{p, element_bytes, device, aim};
   window_filter_policy policy{};
   bool chosen = false;
-  if (is_dilated(p)) {
+  if (is_dilated(f.p)) {
     policy = in_phases(f);
     share_out(f, policy);
     chosen = true;
@@ -325,8 +319,21 @@ constexpr void share_out(frame const& f, window_filter_policy& policy) noexcept
     share_out(f, policy);
     chosen = policy.threads <= window_filter_threads && f.fits(policy);
   }
-  std::int64_t const read = (input_elements(p) + output_elements(p)) * element_bytes;
-  policy.passing          = read <= aim.passing * device.l2_bytes;
+  return policy;
+}
+
+}  // namespace window_filter_tiles
+
+/// Chooses tiles of backward_filter. Goes by ranges, never by single sizes. The problem's planes
+/// have extents of at most 2^24, and its batch is not empty.
+[[nodiscard]] constexpr window_filter_policy choose_window_filter_policy(
+  conv2d_problem const& p, int element_bytes, device_facts const& device,
+  window_filter_tiles::aims const& aim) noexcept
+{
+  using namespace window_filter_tiles;
+  window_filter_policy policy = choose_tile(frame{p, element_bytes, device, aim});
+  std::int64_t const read     = (input_elements(p) + output_elements(p)) * element_bytes;
+  policy.passing              = read <= aim.passing * device.l2_bytes;
   return policy;
 }
 

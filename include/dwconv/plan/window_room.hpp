@@ -23,6 +23,17 @@ inline constexpr int warp_size = 32;
   return static_cast<int>(geometry::divide_up(whole, parts));
 }
 
+/// The same for the columns of rows that are whole pieces of memory: parts are whole pieces too, so
+/// that their results leave in copies without single elements at the ends.
+[[nodiscard]] constexpr int part_of_row(std::int64_t width, std::int64_t most,
+                                        int element_bytes) noexcept
+{
+  int const piece   = copy_bytes / element_bytes;
+  int const part    = even_part(width, most);
+  int const rounded = geometry::round_up(part, piece);
+  return width % piece == 0 && rounded <= most ? rounded : part;
+}
+
 [[nodiscard]] constexpr std::int64_t shared_bytes(conv2d_problem const& p, tile_shape const& tile,
                                                   int element_bytes, int columns) noexcept
 {

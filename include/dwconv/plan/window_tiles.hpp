@@ -149,19 +149,25 @@ inline constexpr aims tall_filter{.walk        = 20,
 {
   extent2 const out = output_extent(p);
   window_policy policy{};
-  policy.piece           = {piece.columns, 0};
-  policy.tile.columns    = even_part(out.width, aim.across * piece.columns);
+  policy.piece = {piece.columns, 0};
+  policy.tile.columns =
+    part_of_row(out.width, std::int64_t{aim.across} * piece.columns, element_bytes);
   policy.tile.rows       = even_part(out.height, aim.strip_rows);
   policy.rows_per_thread = policy.tile.rows;
-  policy.tile.steps      = aim.steps;
+  // Chunks keep their distance to a copy's boundary; the rows of one have a lane each.
+  int const least   = copy_bytes / element_bytes;
+  policy.tile.steps = aim.steps;
   if (policy.tile.columns == out.width) {
     std::int64_t const across = geometry::divide_up(out.width, piece.columns);
-    std::int64_t const most   = planes_that_fit(p, policy.tile, element_bytes);
-    policy.tile.planes        = static_cast<int>(fill_warps(
-             across, std::clamp<std::int64_t>(warp_size / across, 1, most), most, aim.idle_part));
+    // Of fewer steps, more planes fit; two warps are as many as shall wait for each other then.
+    tile_shape several        = policy.tile;
+    several.steps             = element_bytes == 4 ? std::max(aim.steps / 2, least) : aim.steps;
+    std::int64_t const single = planes_that_fit(p, policy.tile, element_bytes);
+    std::int64_t const most   = std::max(
+        single, std::min(planes_that_fit(p, several, element_bytes), 2 * warp_size / across));
+    policy.tile.planes = static_cast<int>(fill_warps(
+      across, std::clamp<std::int64_t>(warp_size / across, 1, most), most, aim.idle_part));
   }
-  // Chunks keep their distance to a copy's boundary; the rows of one have a lane each.
-  int const least = copy_bytes / element_bytes;
   int const aimed = std::max(policy.tile.planes > 1 ? aim.steps / 2 : aim.steps, least);
   int const steps = p.stride.height <= warp_size / aimed ? aimed : least;
   policy.tile.steps =

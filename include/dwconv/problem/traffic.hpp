@@ -54,7 +54,8 @@ struct traffic {
           .multiply_adds = convolution_multiply_adds(problem)};
 }
 
-/// The same of one backward_filter call: x and dy are read, dfilter, of type `gradient`, is written.
+/// The same of one backward_filter call: x and dy are read, dfilter, of type `gradient`, is
+/// written.
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr traffic backward_filter_traffic(
   conv2d_problem const& problem, dtype type, dtype gradient) noexcept
 {
@@ -64,14 +65,27 @@ struct traffic {
           .multiply_adds = convolution_multiply_adds(problem)};
 }
 
-/// The same of one backward_bias call: dy is read, dbias, of type `gradient`, is written. An addition
-/// counts as one multiply-add.
+/// The same of one backward_bias call: dy is read, dbias, of type `gradient`, is written. An
+/// addition counts as one multiply-add.
 [[nodiscard]] DWCONV_HOST_DEVICE constexpr traffic backward_bias_traffic(
   conv2d_problem const& problem, dtype type, dtype gradient) noexcept
 {
   return {.bytes_read    = output_elements(problem) * size_in_bytes(type),
           .bytes_written = problem.output_channels() * size_in_bytes(gradient),
           .multiply_adds = static_cast<double>(output_elements(problem))};
+}
+
+/// The same of one call for dx and dfilter, in one pass at best: x, dy and the filter are read, dx
+/// and dfilter, of type `gradient`, are written.
+[[nodiscard]] DWCONV_HOST_DEVICE constexpr traffic backward_traffic(conv2d_problem const& problem,
+                                                                    dtype type,
+                                                                    dtype gradient) noexcept
+{
+  traffic const data   = backward_data_traffic(problem, type);
+  traffic const filter = backward_filter_traffic(problem, type, gradient);
+  return {.bytes_read    = filter.bytes_read + filter_elements(problem) * size_in_bytes(type),
+          .bytes_written = data.bytes_written + filter.bytes_written,
+          .multiply_adds = data.multiply_adds + filter.multiply_adds};
 }
 
 }  // namespace dwconv

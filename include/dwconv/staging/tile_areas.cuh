@@ -13,11 +13,12 @@
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// What brings chunks of a tile in and what writes them out, each way of moving them.
-template <typename T, mover How>
+template <typename T, mover How, bool Together = false>
 struct tile_movers {
-  using load  = std::conditional_t<How == mover::bulk, bulk_tile_load<T>,
+  using load = std::conditional_t<How == mover::bulk, bulk_tile_load<T, Together>,
                                   shared_out_tile_load<T, How == mover::async>>;
-  using store = std::conditional_t<How == mover::bulk, bulk_tile_store<T>, vector_tile_store<T>>;
+  using store =
+    std::conditional_t<How == mover::bulk, bulk_tile_store<T, Together>, vector_tile_store<T>>;
 };
 
 /// Where chunks lie in a block's shared memory: behind 128 bytes of barriers those of the input,

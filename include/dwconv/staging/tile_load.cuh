@@ -10,6 +10,7 @@
 #include <dwconv/device/warp.cuh>
 #include <dwconv/staging/memory_run.hpp>
 #include <dwconv/staging/mover.hpp>
+#include <dwconv/staging/paced_runs.cuh>
 #include <dwconv/staging/tile_runs.hpp>
 
 DWCONV_ABI_NAMESPACE_BEGIN
@@ -39,7 +40,8 @@ struct tensor_range {
 {
   // Of one to four warps: a division by what is not known would take as long as the copies.
   int const warps = static_cast<int>(blockDim.x) / warp_lanes;
-  int const turn  = chunk - tile_stages;
+  if (warps == 1) { return 0; }
+  int const turn = chunk - tile_stages;
   return chunk < tile_stages ? 0 : warps == 3 ? turn % 3 : turn & (warps - 1);
 }
 
@@ -69,16 +71,20 @@ struct resumed {};
 
 /// Brings chunks in by the copy engine, each into a stage of its own: the first warp starts them, a
 /// lane for each run, and everyone waits on the stage's barrier.
-template <typename T>
+///
+/// @tparam Together One lane starts all runs where they are alike. That takes less time and more
+/// code.
+template <typename T, bool Together = false>
 class bulk_tile_load {
  public:
-  /// `landed` are `tile_stages` barriers in shared memory. The block synchronises before it waits.
+  /// `landed` are `tile_stages` barriers in shared memory, and one more for what else the block may
+  /// bring. The block synchronises before it waits.
   __device__ bulk_tile_load(transaction_barrier* landed, tile_runs<T const> const& runs,
                             tensor_range<T> tensor)
     : bulk_tile_load{landed, runs, tensor, resumed{}}
   {
     if (threadIdx.x == 0) {
-      for (int s = 0; s < tile_stages; ++s) { landed_[s].init(1); }
+      for (int s = 0; s <= tile_stages; ++s) { landed_[s].init(1); }
       fence_barrier_init();
     }
     if (warp_index() == 0) { warp_sync(); }
@@ -96,24 +102,52 @@ class bulk_tile_load {
     if (warp_index() != serving_warp(chunk)) { return; }
     transaction_barrier& landed = landed_[chunk % tile_stages];
     int const count             = runs_.count(rows);
-    bool const here             = lane_index() < runs_.runs(rows) && count > 0;
-    T const* const run          = run_ + static_cast<std::int64_t>(row) * runs_.row_pitch;
-    int const past              = past_boundary(run);
-    T const* from               = run - past;
-    T* to                       = area + runs_.place(lane_index(), row) - past;
-    int whole                   = here ? round_up_to_copy(past + count) : 0;
-    if (here && !(from >= tensor_.begin && from + whole <= tensor_.end)) {
-      run_cut const cut = cut_outwards(run, count, tensor_.begin, tensor_.end);
-      copy_ends(to + past, run, count, cut, 0, 1);
-      from  = run + cut.first;
-      to    = to + past + cut.first;
-      whole = cut.has_pieces() ? cut.last - cut.first : 0;
+    int const runs              = count > 0 ? runs_.runs(rows) : 0;
+    if constexpr (!Together) {
+      T const* const run = run_ + static_cast<std::int64_t>(row) * runs_.row_pitch;
+      start_each(landed, run, row, runs, count, area);
+    } else {
+      T const* const first = runs_.run(0, row);
+      int const past       = past_boundary(first);
+      unsigned const bytes = bytes_of(round_up_to_copy(past + count));
+      T const* from        = first - past;
+      bool const inside =
+        from >= tensor_.begin &&
+        from + (runs - 1) * runs_.memory_stride + bytes / sizeof(T) <= tensor_.end;
+      if (!runs_.alike() || !inside) {
+        start_each(landed, runs_.run(lane_index(), row), row, runs, count, area);
+      } else if (one_lane()) {
+#pragma unroll 1
+        for (int r = 0; r < runs; ++r) {
+          bulk_load(area, from, bytes, landed);
+          from += runs_.memory_stride;
+          area += runs_.area_stride;
+        }
+        landed.arrive_and_expect(bytes * static_cast<unsigned>(runs));
+      }
     }
-    unsigned const bytes = static_cast<unsigned>(whole) * static_cast<unsigned>(sizeof(T));
-    unsigned const all   = warp_sum(bytes);
-    warp_sync();
-    if (lane_index() == 0) { landed.arrive_and_expect(all); }
-    if (bytes > 0) { bulk_load(to, from, bytes, landed); }
+  }
+
+  /// The same for a chunk of which `paced` has the runs.
+  __device__ void start(int chunk, paced_runs<T const> const& paced, T* area)
+  {
+    if (warp_index() != serving_warp(chunk)) { return; }
+    if (!one_lane()) { return; }
+    transaction_barrier& landed = landed_[chunk % tile_stages];
+    T const* from               = paced.first_run(chunk);
+#pragma unroll 1
+    for (int r = 0; r < paced.runs; ++r) {
+      bulk_load(area, from, paced.bytes, landed);
+      from += runs_.memory_stride;
+      area += runs_.area_stride;
+    }
+    landed.arrive_and_expect(paced.bytes * static_cast<unsigned>(paced.runs));
+  }
+
+  /// Chunks first to end - 1 have `rows` rows each, the first of them from row `row` on.
+  [[nodiscard]] __device__ paced_runs<T const> pace(int row, int rows, int first, int end) const
+  {
+    return paced_input(runs_, row, rows, first, end, tensor_.begin, tensor_.end);
   }
 
   __device__ void skip() {}
@@ -128,6 +162,35 @@ class bulk_tile_load {
   {
     constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
     return (elements + piece - 1) & ~(piece - 1);
+  }
+
+  [[nodiscard]] static __device__ unsigned bytes_of(int elements)
+  {
+    return static_cast<unsigned>(elements) * static_cast<unsigned>(sizeof(T));
+  }
+
+  /// The same, a lane for each run, where runs differ in how far they are past a boundary, or whole
+  /// pieces may reach past the tensor's ends.
+  __device__ void start_each(transaction_barrier& landed, T const* run, int row, int runs,
+                             int count, T* area)
+  {
+    bool const here = lane_index() < runs;
+    int const past  = past_boundary(run);
+    T const* from   = run - past;
+    T* to           = area + runs_.place(lane_index(), row) - past;
+    int whole       = here ? round_up_to_copy(past + count) : 0;
+    if (here && !(from >= tensor_.begin && from + whole <= tensor_.end)) {
+      run_cut const cut = cut_outwards(run, count, tensor_.begin, tensor_.end);
+      copy_ends(to + past, run, count, cut, 0, 1);
+      from  = run + cut.first;
+      to    = to + past + cut.first;
+      whole = cut.has_pieces() ? cut.last - cut.first : 0;
+    }
+    unsigned const bytes = bytes_of(whole);
+    unsigned const all   = warp_sum(bytes);
+    warp_sync();
+    if (lane_index() == 0) { landed.arrive_and_expect(all); }
+    if (bytes > 0) { bulk_load(to, from, bytes, landed); }
   }
 
   transaction_barrier* landed_;

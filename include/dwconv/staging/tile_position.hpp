@@ -52,6 +52,15 @@ struct tile_chunk {
   int output_rows;
 };
 
+/// Chunks of a tile that have as many rows as a chunk can: of x those from `input_begin` to
+/// `input_end` - 1, of y likewise.
+struct full_chunks {
+  int input_begin;
+  int input_end;
+  int output_begin;
+  int output_end;
+};
+
 /// One tile: its outputs, and the part of x under them.
 struct tile_position {
   std::int32_t plane;  ///< First plane of y.
@@ -119,6 +128,20 @@ struct tile_position {
     int const after  = c.end_step > ramp ? c.end_step - ramp : 0;
     c.output_row     = row + before;
     c.output_rows    = after > before ? after - before : 0;
+    return c;
+  }
+
+  /// Of its chunks, those with all their rows; the last one that brings rows of x is not counted.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr full_chunks full(tile_geometry const& g,
+                                                              tile_frame const& f) const noexcept
+  {
+    int const ramp   = f.live - 1;
+    int const height = g.tile.steps * f.stride_height;
+    full_chunks c{};
+    c.input_begin  = top(f) < 0 ? (-top(f) + height - 1) / height : 0;
+    c.input_end    = bottom(f) > top(f) ? (bottom(f) - 1 - top(f)) / height : 0;
+    c.output_begin = (ramp + g.tile.steps - 1) / g.tile.steps;
+    c.output_end   = (rows + ramp) / g.tile.steps;
     return c;
   }
 

@@ -33,6 +33,12 @@ struct tile_runs {
     return rows > 0 ? fixed_count + rows * row_count : 0;
   }
 
+  /// Whether all runs of a chunk are as far past a boundary.
+  [[nodiscard]] DWCONV_HOST_DEVICE constexpr bool alike() const noexcept
+  {
+    return memory_stride * static_cast<std::int64_t>(sizeof(T)) % copy_bytes == 0;
+  }
+
   /// Run `index` of the chunk that begins with row `row` of the planes.
   [[nodiscard]] DWCONV_HOST_DEVICE constexpr T* run(int index, int row) const noexcept
   {

@@ -13,7 +13,9 @@
 DWCONV_ABI_NAMESPACE_BEGIN
 
 /// Writes chunks out by the copy engine, started by the first warp.
-template <typename T>
+///
+/// @tparam Together As of `bulk_tile_load`.
+template <typename T, bool Together = false>
 struct bulk_tile_store {
   /// Before the block synchronises: what the threads wrote to the area becomes visible to the copy
   /// engine, and after it the area of the chunk before may be written again.
@@ -28,23 +30,61 @@ struct bulk_tile_store {
                                T const* area)
   {
     if (warp_index() != serving_warp(chunk + tile_stages)) { return; }
-    if (lane_index() < runs.runs(rows) && rows > 0) {
-      int const count     = runs.count(rows);
+    constexpr int piece = copy_bytes / static_cast<int>(sizeof(T));
+    int const count     = runs.count(rows);
+    int const all       = count > 0 ? runs.runs(rows) : 0;
+    if (Together && runs.alike() && past_boundary(runs.run(0, row)) == 0 && count % piece == 0) {
+      if (!one_lane()) { return; }
+      T* run           = runs.run(0, row);
+      auto const bytes = static_cast<unsigned>(count) * static_cast<unsigned>(sizeof(T));
+#pragma unroll 1
+      for (int r = 0; r < all; ++r) {
+        bulk_store(run, area, bytes);
+        run += runs.memory_stride;
+        area += runs.area_stride;
+      }
+    } else if (lane_index() < all) {
+      // A lane for each run, which may begin and end within a piece.
       T* const run        = runs.run(lane_index(), row);
       T const* const kept = area + runs.place(lane_index(), row);
-      run_cut const whole = cut_inwards(run, count, copy_bytes);
-      if (whole.has_pieces()) {
-        bulk_store(
-          run + whole.first, kept + whole.first,
-          static_cast<unsigned>(whole.last - whole.first) * static_cast<unsigned>(sizeof(T)));
+      run_cut const cut   = cut_inwards(run, count, copy_bytes);
+      if (cut.has_pieces()) {
+        bulk_store(run + cut.first, kept + cut.first,
+                   static_cast<unsigned>(cut.last - cut.first) * static_cast<unsigned>(sizeof(T)));
       }
-      copy_ends(run, kept, count, whole, 0, 1);
+      copy_ends(run, kept, count, cut, 0, 1);
     }
     bulk_commit();
   }
 
+  /// The same for a chunk of which `paced` has the runs.
+  static __device__ void start(int chunk, tile_runs<T> const& runs, paced_runs<T> const& paced,
+                               T const* area)
+  {
+    if (warp_index() != serving_warp(chunk + tile_stages)) { return; }
+    if (!one_lane()) { return; }
+    T* run = paced.first_run(chunk);
+#pragma unroll 1
+    for (int r = 0; r < paced.runs; ++r) {
+      bulk_store(run, area, paced.bytes);
+      run += runs.memory_stride;
+      area += runs.area_stride;
+    }
+    bulk_commit();
+  }
+
+  /// As `bulk_tile_load::pace`.
+  [[nodiscard]] static __device__ paced_runs<T> pace(tile_runs<T> const& runs, int row, int rows,
+                                                     int first, int end)
+  {
+    return paced_output(runs, row, rows, first, end);
+  }
+
   /// Before the block ends: its shared memory must outlive the copies.
-  static __device__ void drain() { bulk_wait_read<0>(); }
+  static __device__ void drain()
+  {
+    bulk_wait_read<0>();
+  }
 };
 
 /// Writes chunks out through registers, 16 bytes at a time, shared out among all threads.

@@ -31,9 +31,16 @@ template <typename T, int FilterHeight, int Stride, int Chunks, toeplitz_rows_be
 class held_filter_engine {
  public:
   static constexpr bool extends_filter = false;
-  static constexpr int kinds           = Begin == toeplitz_rows_begin::even ? 1 : 2;
-  using windows                        = toeplitz_walk_windows<T, Chunks, kinds>;
-  using filter                         = toeplitz_held_filter<T, FilterHeight, Chunks, kinds>;
+  static constexpr int kinds           = Begin == toeplitz_rows_begin::any ? 2 : 1;
+  /// Whether blocks of a walk may begin one column early instead of windows.
+  static constexpr bool shifts = Begin == toeplitz_rows_begin::alike;
+  /// Whether a filter is kept from one item to the next: walks are short and many where it is
+  /// dilated that far, and matrices are many.
+  static constexpr bool keeps = Stride == 1 && FilterHeight > 1 && (Chunks > 1 || shifts);
+  /// Whether the filter may be dilated.
+  static constexpr bool dilates = Stride == 1 && FilterHeight <= toeplitz_most_dilated_height;
+  using windows                 = toeplitz_walk_windows<T, Chunks, kinds, dilates>;
+  using filter                  = toeplitz_held_filter<T, FilterHeight, Chunks, kinds, dilates>;
 
   /// Rows of sums that are complete before a walk's first one.
   static constexpr int early_rows = (FilterHeight - 1) / Stride;
@@ -118,6 +125,9 @@ class sliding_filter_engine {
  public:
   static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
+  static constexpr bool dilates        = false;
+  static constexpr bool shifts         = false;
+  static constexpr bool keeps          = true;
   using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
   using filter  = toeplitz_band<T>;
 
@@ -168,6 +178,9 @@ template <typename T, int Chunks, int Rows, toeplitz_rows_begin Begin>
 struct read_filter_engine {
   static constexpr int early_rows      = 0;
   static constexpr bool extends_filter = true;
+  static constexpr bool dilates        = false;
+  static constexpr bool shifts         = false;
+  static constexpr bool keeps          = true;
   using windows = toeplitz_windows<T, Chunks, Begin == toeplitz_rows_begin::any>;
   using filter  = toeplitz_band<T>;
 

@@ -62,6 +62,8 @@ __device__ void extend_filter_rows(T* area, T const* staged, int count, int widt
 template <typename T>
 class toeplitz_band {
  public:
+  struct raw {};  ///< Its taps are in shared memory.
+
   /// `filter` is where the filter's first row was extended.
   __device__ void take(T const* filter, toeplitz_filter_rows const& rows, int stride, int lead)
   {

@@ -20,11 +20,14 @@ DWCONV_ABI_NAMESPACE_BEGIN
 /// @tparam Stride       Along both axes, or 0 for any.
 /// @tparam Chunks       Matrix products along a filter row, as `toeplitz_chunks` says.
 /// @tparam Begin        Where rows of x and y begin.
+/// @tparam Kept         Whether results are gathered in shared memory.
 template <half_element T, int FilterHeight, int Stride, int Chunks, toeplitz_rows_begin Begin,
-          mover Mover = mover::newest>
+          mover Mover = mover::newest, bool Kept = true>
 struct toeplitz_config {
-  using element_type         = T;
-  static constexpr bool even = Begin == toeplitz_rows_begin::even;
+  using element_type                 = T;
+  static constexpr int filter_height = FilterHeight;
+  static constexpr bool even         = Begin == toeplitz_rows_begin::even;
+  static constexpr bool kept         = Kept;
   /// Whether walks may go along a plane's only row.
   static constexpr bool one_row = FilterHeight == 1;
   static constexpr mover how    = Mover;
@@ -34,8 +37,11 @@ struct toeplitz_config {
                        read_filter_engine<T, Chunks, toeplitz_sums, Begin>>>;
   /// Where a multiprocessor has 100 KiB of shared memory, three tiles fill it.
   static constexpr bool little_shared = architecture() % 10 >= 6 || architecture() >= 120;
+  /// For older ones the compiler needs more registers.
+  static constexpr bool spills = architecture() < 90;
+  static constexpr int planned = toeplitz_blocks(FilterHeight, Stride, Chunks, Begin);
   static constexpr int blocks =
-    std::min(toeplitz_blocks(FilterHeight, Stride, Chunks, Begin), little_shared ? 3 : 16);
+    std::min(planned, little_shared || (spills && planned == 4) ? 3 : 16);
 };
 
 /// What the warps of a block share.
@@ -44,7 +50,7 @@ struct toeplitz_tile_view {
   toeplitz_params<T> const& p;
   toeplitz_position const& tile;
   T* staged;         ///< The tile's first element.
-  T* kept;           ///< Where the tile's first result is kept.
+  T* kept;           ///< Where the tile's first result is kept, if it is.
   T const* filters;  ///< Extended filter rows.
 };
 
@@ -67,7 +73,7 @@ struct toeplitz_item {
 /// Where an item's windows would begin at odd addresses. The same for all its slots: they are an
 /// even number of elements apart, for walks have an even number of rows where rows have odd
 /// lengths, and so have images in memory where several share a tile.
-template <bool Along, typename T>
+template <bool Along, bool Dilates, typename T>
 [[nodiscard]] __device__ toeplitz_early toeplitz_early_of(toeplitz_tile_view<T> const& view,
                                                           toeplitz_item const& item)
 {
@@ -75,32 +81,25 @@ template <bool Along, typename T>
   auto const& tile   = view.tile;
   auto const address = reinterpret_cast<std::uintptr_t>(view.staged);
   auto const begin   = static_cast<int>(address / sizeof(T) % 2);
-  int const row      = tile.row * f.stride_height - f.pad_top - tile.input_row;
+  int const phase    = Dilates && toeplitz_slot::of_second_class(view.p.grid, item.slot) ? 1 : 0;
+  int const row      = tile.row * f.stride_height - f.pad_top - tile.input_row + phase;
   int const column   = tile.column * f.stride_width - f.pad_left - view.p.lead - tile.input_column;
   int const pitch    = Along ? toeplitz_stretch : view.p.layout.row_pitch;
   int const first    = begin + item.input * view.p.layout.plane_pitch + row * pitch + column;
-  return {{first & 1, (first + pitch) & 1}};
+  int const step     = Dilates && !Along ? view.p.grid.step.divisor() : 1;
+  return {{first & 1, (first + pitch * step) & 1}};
 }
 
-/// The filter of an item: in registers, or where its rows were extended.
+/// Begins to read the filter of an item into registers.
 template <typename Config, typename T>
-__device__ void toeplitz_take_filter(typename Config::engine::filter& filter,
-                                     toeplitz_tile_view<T> const& view, toeplitz_item const& item)
+__device__ void toeplitz_fetch_filter(typename Config::engine::filter::raw& taps,
+                                      toeplitz_tile_view<T> const& view, toeplitz_item const& item)
 {
-  auto const& f = view.p.frame;
-  if constexpr (Config::engine::extends_filter) {
-    auto const& rows = view.p.layout.filter;
-    filter.take(view.filters + item.channel * f.filter_height * 4 * rows.pitch, rows,
-                f.stride_width, view.p.lead);
-  } else {
-    std::int64_t const channel =
-      static_cast<std::int64_t>(view.tile.channel) * f.multiplier + item.channel;
-    filter.take(view.p.filter + channel * (f.filter_height * f.filter_width), f.filter_width,
-                f.stride_width, view.p.lead,
-                Config::one_row && view.p.along ? toeplitz_early_of<true>(view, item)
-                                                : toeplitz_early_of<false>(view, item),
-                view.p.turned);
-  }
+  auto const& p = view.p;
+  std::int64_t const channel =
+    static_cast<std::int64_t>(view.tile.channel) * p.frame.multiplier + item.channel;
+  Config::engine::filter::fetch(taps, p.filter + channel * (Config::filter_height * p.taps), p.taps,
+                                p.apart, p.frame.stride_width, p.lead, p.turned);
 }
 
 /// Writes zeros beside a plane's only row. What copies brought along lies there.
@@ -117,7 +116,7 @@ __device__ void toeplitz_clear_beside(toeplitz_tile_view<T> const& view, int cou
 
 /// The rows of x that an item's slots have staged. Slots are numbered down the plane, so the first
 /// and the last are the highest and the lowest.
-template <typename T>
+template <bool Dilates, typename T>
 [[nodiscard]] __device__ toeplitz_span toeplitz_span_of(toeplitz_tile_view<T> const& view,
                                                         int first_slot)
 {
@@ -128,55 +127,121 @@ template <typename T>
     int const run = n.images.quotient(n.blocks.quotient(slot));
     return (tile.row + run * p.walk) * p.frame.stride_height - p.frame.pad_top - tile.input_row;
   };
+  if (Dilates && n.step.divisor() > 1) {
+    // In steps; where there is one walk below each other, phases all begin within the first of
+    // them.
+    int const top   = tile.row - p.frame.pad_top - tile.input_row;
+    bool const once = p.walk * n.step.divisor() >= tile.rows;
+    return {once ? n.step.quotient_up(max(1 - n.step.divisor() - top, 0)) : 0,
+            n.step.quotient_up(max(tile.input_rows - top, 0))};
+  }
   int const rows_met = (p.walk - 1) * p.frame.stride_height + p.frame.filter_height;
   return {max(0, -first_row(last_slot)), min(rows_met, tile.input_rows - first_row(first_slot))};
 }
 
+/// Computes what a warp has of a tile.
+///
 /// @tparam Along   Walks go along a plane's only row.
 /// @param view     The tile.
-/// @param item     What of it this warp computes.
-/// @param filter   Of its output channel.
 /// @param epilogue Called once per output.
-/// @param landed   Waits for the tile; called when all else is prepared.
-template <typename Config, bool Along, typename T, typename Epilogue, typename Landed>
-__device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, toeplitz_item const& item,
-                                 typename Config::engine::filter const& filter,
-                                 Epilogue const& epilogue, Landed const& landed)
+/// @param load     Brings the tile; started.
+template <typename Config, bool Along, typename T, typename Epilogue, typename Load>
+__device__ void toeplitz_compute(toeplitz_tile_view<T> const& view, Epilogue const& epilogue,
+                                 Load& load)
 {
+  using engine                                 = typename Config::engine;
   auto const& [p, tile, staged, kept, filters] = view;
   auto const& g                                = p.layout;
   auto const& f                                = p.frame;
-  toeplitz_early const early                   = toeplitz_early_of<Along>(view, item);
-  typename Config::engine::windows windows;
-  int const kept_pitch = Along ? toeplitz_stretch : g.kept_row;
-  toeplitz_retire<T, Epilogue, Config::even, Along> retire{
-    {}, -Config::engine::early_rows, kept_pitch, f.output_width, epilogue};
+  int const step                               = engine::dilates ? p.grid.step.divisor() : 1;
+  int const warps                              = static_cast<int>(blockDim.x) / warp_lanes;
+  typename engine::filter filter;
+  [[maybe_unused]] int held = -1;
+#pragma unroll 1
+  for (int index = warp_index();; index += warps) {
+    bool const first = index < warps;
+    auto item        = toeplitz_item::of(p.grid, index);
+    bool const any   = index < p.grid.items && item.input < tile.channels;
+    if (!any) {
+      if (!first) { break; }
+      item = {};  // Prepares something, for it has to meet the others.
+    }
+    toeplitz_early const early = toeplitz_early_of<Along, engine::dilates>(view, item);
+    int const shift            = engine::shifts ? early.row[0] : 0;
+    [[maybe_unused]] typename engine::filter::raw taps;
+    if constexpr (engine::extends_filter) {
+      auto const& rows = g.filter;
+      filter.take(filters + item.channel * f.filter_height * 4 * rows.pitch, rows, f.stride_width,
+                  p.lead);
+    } else if constexpr (engine::keeps) {
+      bool const second = !engine::shifts && toeplitz_slot::of_second_class(p.grid, item.slot);
+      int const wanted  = 2 * item.channel + (second ? 1 : 0);
+      if (wanted != held) {
+        toeplitz_fetch_filter<Config>(taps, view, item);
+        filter.take(taps, early);
+      }
+      held = wanted;
+    } else {
+      toeplitz_fetch_filter<Config>(taps, view, item);
+      if constexpr (!engine::filter::overlaps) { filter.take(taps, early); }
+    }
+
+    typename engine::windows windows;
+    toeplitz_retire<T, Epilogue, Config::kept, Config::even, Along, engine::shifts> retire{
+      {},
+      -engine::early_rows,
+      Along          ? toeplitz_stretch
+      : Config::kept ? g.kept_row * step
+                     : f.output_width * step,
+      step,
+      f.output_width * step,
+      epilogue};
 #pragma unroll
-  for (int s = 0; s < 2; ++s) {
-    auto const slot = toeplitz_slot::of<Along>(p, tile, item.slot + lane_index() / 4 + 8 * s);
-    T const* const plane_of_x = staged + (slot.image * g.image_pitch + item.input * g.plane_pitch);
-    windows.template place<Along>(s, plane_of_x, p, tile, slot, early);
-    int const across  = slot.column + 2 * (lane_index() % 4);
-    int const columns = tile.columns - across;
-    output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
-                         tile.row + slot.row, tile.column + across, 0};
-    std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
-    at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
-    T* const to              = kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
-                          (slot.row + retire.row) * g.kept_row + across);
-    at.row += retire.row;
-    at.offset += static_cast<std::int64_t>(retire.row) * f.output_width;
-    auto const rows_of = [&](int left) {
-      int const rows =
-        Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
-      return static_cast<unsigned>(left > 0 ? rows : 0);
-    };
-    retire.slot[s] = {at, shared_cursor<T>{to}, {rows_of(columns), rows_of(columns - 1)}};
+    for (int s = 0; s < 2; ++s) {
+      auto const slot = toeplitz_slot::of<Along, engine::dilates>(
+        p, tile, item.slot + lane_index() / 4 + 8 * s, shift);
+      T const* const plane_of_x =
+        staged + (slot.image * g.image_pitch + item.input * g.plane_pitch);
+      windows.template place<Along>(s, plane_of_x, p, tile, slot, early);
+      int const across  = slot.column + 2 * (lane_index() % 4);
+      int const columns = tile.columns - across;
+      output_coordinate at{tile.image + slot.image, tile.channel * f.multiplier + item.channel,
+                           tile.row + slot.row, tile.column + across, 0};
+      std::int64_t const plane = at.batch * (p.grid.channels * f.multiplier) + at.channel;
+      at.offset                = (plane * f.output_height + at.row) * f.output_width + at.column;
+      int const before         = retire.row * step;
+      at.row += before;
+      at.offset += static_cast<std::int64_t>(before) * f.output_width;
+      T* const to = Config::kept ? kept + (slot.image * g.kept_image + item.channel * g.kept_plane +
+                                           (slot.row + before) * g.kept_row + across)
+                                 : p.y + at.offset;
+      auto const rows_of = [&](int left) {
+        int const rows =
+          Along ? min(slot.rows, (left + toeplitz_stretch - 1) / toeplitz_stretch) : slot.rows;
+        return static_cast<unsigned>(left > 0 ? rows : 0);
+      };
+      retire.slot[s] = {at,
+                        decltype(retire.slot[s].kept){to},
+                        {rows_of(across < 0 ? 0 : columns), rows_of(columns - 1)}};
+    }
+    toeplitz_span const span = toeplitz_span_of<engine::dilates>(view, item.slot);
+    if constexpr (!engine::extends_filter && !engine::keeps) {
+      if constexpr (engine::filter::overlaps) { filter.take(taps, early); }
+    }
+    if (first) {
+      load.settle();
+      block_sync();
+    }
+    load.wait();
+    if (Along && first) {
+      toeplitz_clear_beside(view, g.slack - toeplitz_layout::piece);
+      block_sync();
+    }
+    if (!any) { break; }
+    int const rows = step == 1 ? tile.rows : p.grid.step.quotient_up(tile.rows);
+    engine::walk(windows, filter, f.filter_height, f.stride_height,
+                 Along ? p.walk : min(p.walk, rows), span, retire);
   }
-  toeplitz_span const span = toeplitz_span_of(view, item.slot);
-  landed();
-  Config::engine::walk(windows, filter, f.filter_height, f.stride_height,
-                       Along ? p.walk : min(p.walk, tile.rows), span, retire);
 }
 
 /// A tile a block: staged whole, multiplied by the banded matrices of its filters, stored whole.
@@ -211,14 +276,11 @@ __global__ void __launch_bounds__(toeplitz_threads,
   toeplitz_tile_view<T> const view{p, tile, input_area + (p.layout.slack + past_boundary(x)),
                                    kept_area + past_boundary(y), filters};
 
-  toeplitz_load<T, how> load{*barrier, p.x, p.x + planes * f.input_height * f.input_width};
+  toeplitz_load<T, how> load{*barrier, p.x, p.x + planes * f.input_height * f.input_width,
+                             p.passing};
   load.start(toeplitz_input_runs(p.layout, p.grid, f, tile), x,
              input_area + (p.layout.slack + past_boundary(x)));
   // Filters are on their way while the tile lands.
-  int const warps    = static_cast<int>(blockDim.x) / warp_lanes;
-  int index          = warp_index();
-  toeplitz_item item = toeplitz_item::of(p.grid, index);
-  typename engine::filter filter;
   if constexpr (engine::extends_filter) {
     // As they are, first, behind their place.
     T* const raw          = filters + p.layout.filter_size;
@@ -230,34 +292,17 @@ __global__ void __launch_bounds__(toeplitz_threads,
     block_sync();
     extend_filter_rows(filters, raw, channels * f.filter_height, f.filter_width, p.layout.filter);
   }
-  if (item.input < tile.channels) { toeplitz_take_filter<Config>(filter, view, item); }
-  load.settle();
-  block_sync();
-  if constexpr (Config::one_row) {
-    if (p.along) {
-      load.wait();
-      toeplitz_clear_beside(view, p.layout.slack - toeplitz_layout::piece);
-      block_sync();
-    }
+  if (Config::one_row && p.along) {
+    toeplitz_compute<Config, Config::one_row>(view, epilogue, load);
+  } else {
+    toeplitz_compute<Config, false>(view, epilogue, load);
   }
-  auto const landed = [&] { load.wait(); };
-  while (index < p.grid.items && item.input < tile.channels) {
-    if (Config::one_row && p.along) {
-      toeplitz_compute<Config, Config::one_row>(view, item, filter, epilogue, landed);
-    } else {
-      toeplitz_compute<Config, false>(view, item, filter, epilogue, landed);
-    }
-    index += warps;
-    auto const next = toeplitz_item::of(p.grid, index);
-    if (index < p.grid.items && next.input < tile.channels && next.channel != item.channel) {
-      toeplitz_take_filter<Config>(filter, view, next);
-    }
-    item = next;
+  if constexpr (Config::kept) {
+    if constexpr (how == mover::bulk) { fence_before_bulk(); }
+    block_sync();
+    toeplitz_store<how>(toeplitz_output_runs(p.layout, p.grid, f, tile), y,
+                        kept_area + past_boundary(y));
   }
-  if constexpr (how == mover::bulk) { fence_before_bulk(); }
-  block_sync();
-  toeplitz_store<how>(toeplitz_output_runs(p.layout, p.grid, f, tile), y,
-                      kept_area + past_boundary(y));
 }
 
 DWCONV_ABI_NAMESPACE_END

@@ -14,17 +14,60 @@ DWCONV_ABI_NAMESPACE_BEGIN
 
 /// The banded matrices of a small filter in registers: of the row `kh` and the chunk `c`, B[k][j]
 /// is w[kh][16 * c + k - stride * j - lead - early], with `early` of each of Kinds rows of windows.
-template <typename T, int FilterHeight, int Chunks, int Kinds>
+/// Of a dilated filter w has zeros between taps.
+///
+/// @tparam Dilates Filters may be dilated.
+template <typename T, int FilterHeight, int Chunks, int Kinds, bool Dilates>
 class toeplitz_held_filter {
  public:
-  /// Reads it from memory, where its rows lie `width` apart.
-  __device__ void take(T const* filter, int width, int stride, int lead,
-                       toeplitz_early const& early, bool turned)
+  using divisor = fast_divisor<std::int32_t>;
+
+  /// Taps of an output column, as they come: where windows begin early, with that before each pair.
+  static constexpr int first_tap = Kinds > 1 ? -1 : 0;
+  static constexpr int taps      = 2 - first_tap;
+  struct raw {
+    T tap[FilterHeight][2 * Chunks][taps];
+  };
+
+  /// Whether there are registers for them beside what a walk begins with.
+  static constexpr bool overlaps = FilterHeight * Chunks < 10 && FilterHeight * Chunks * taps <= 30;
+
+  /// Reads a filter's taps from memory, where its rows lie `width` apart. What follows, up to
+  /// `take`, is done while they are on their way.
+  ///
+  /// @param apart Columns of x from one tap to the next.
+  static __device__ void fetch(raw& to, T const* filter, int width, divisor const& apart,
+                               int stride, int lead, bool turned)
   {
-    if (turned) {
-      take_rows<-1>(filter + (FilterHeight * width - 1), width, stride, lead, early);
+    T const* const last = filter + (FilterHeight * width - 1);
+    if (Dilates && apart.divisor() > 1) {
+      fetch_apart(to, turned ? last : filter, width, apart, stride, lead, turned ? -1 : 1);
+    } else if (turned) {
+      fetch_rows<-1>(to, last, width, stride, lead);
     } else {
-      take_rows<1>(filter, width, stride, lead, early);
+      fetch_rows<1>(to, filter, width, stride, lead);
+    }
+  }
+
+  /// Makes matrices of them.
+  __device__ void take(raw const& from, toeplitz_early const& early)
+  {
+#pragma unroll
+    for (int kh = 0; kh < FilterHeight; ++kh) {
+#pragma unroll
+      for (int i = 0; i < 2 * Chunks; ++i) {
+        T const* const tap = from.tap[kh][i];
+        auto const here    = pair_of(tap[taps - 2], tap[taps - 1]);
+        if constexpr (Kinds == 1) {
+          rows_[0][kh][i / 2].r[i % 2] = here;
+        } else {
+          auto const before = pair_of(tap[0], tap[1]);
+#pragma unroll
+          for (int r = 0; r < Kinds; ++r) {
+            rows_[r][kh][i / 2].r[i % 2] = early.row[r] != 0 ? before : here;
+          }
+        }
+      }
     }
   }
 
@@ -37,8 +80,7 @@ class toeplitz_held_filter {
  private:
   /// From one tap to the next it is `Step` elements.
   template <int Step>
-  __device__ void take_rows(T const* filter, int width, int stride, int lead,
-                            toeplitz_early const& early)
+  static __device__ void fetch_rows(raw& to, T const* filter, int width, int stride, int lead)
   {
     int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead;
     T const* row    = filter + Step * first;
@@ -46,17 +88,29 @@ class toeplitz_held_filter {
     for (int kh = 0; kh < FilterHeight; ++kh, row += Step * width) {
 #pragma unroll
       for (int i = 0; i < 2 * Chunks; ++i) {
-        int const k     = i * toeplitz_depth / 2;
-        T const here    = tap(row + Step * k, first + k, width);
-        auto const word = pair_of(here, tap(row + Step * (k + 1), first + k + 1, width));
-        if constexpr (Kinds == 1) {
-          rows_[0][kh][i / 2].r[i % 2] = word;
-        } else {
-          auto const before = pair_of(tap(row + Step * (k - 1), first + k - 1, width), here);
 #pragma unroll
-          for (int r = 0; r < Kinds; ++r) {
-            rows_[r][kh][i / 2].r[i % 2] = early.row[r] != 0 ? before : word;
-          }
+        for (int n = 0; n < taps; ++n) {
+          int const k      = i * toeplitz_depth / 2 + first_tap + n;
+          to.tap[kh][i][n] = tap(row + Step * k, first + k, width);
+        }
+      }
+    }
+  }
+
+  static __device__ void fetch_apart(raw& to, T const* filter, int width, divisor const& apart,
+                                     int stride, int lead, int step)
+  {
+    int const first = 2 * (lane_index() % 4) - stride * (lane_index() / 4) - lead;
+#pragma unroll
+    for (int i = 0; i < 2 * Chunks; ++i) {
+#pragma unroll
+      for (int n = 0; n < taps; ++n) {
+        int const k       = first + i * toeplitz_depth / 2 + first_tap + n;
+        int const nearest = apart.quotient(max(k, 0));
+        int const column  = nearest * apart.divisor() == k ? nearest : width;
+#pragma unroll
+        for (int kh = 0; kh < FilterHeight; ++kh) {
+          to.tap[kh][i][n] = tap(filter + step * (kh * width + column), column, width);
         }
       }
     }

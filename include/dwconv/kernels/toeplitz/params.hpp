@@ -23,8 +23,11 @@ struct toeplitz_grid {
   divisor images;    ///< Images of a tile.
   divisor matrices;  ///< Matrix products (of 16 slots) that cover an output channel of a tile.
   divisor multiplier;
-  int slots;  ///< Of an output channel of a tile.
-  int items;  ///< Matrix products of a tile: what one warp computes at a time.
+  divisor step;    ///< Output rows from one of a walk to the next.
+  divisor phases;  ///< Phases of a class.
+  int classes;     ///< Of phases, each with matrix products of its own.
+  int slots;       ///< Of a class of an output channel of a tile.
+  int items;       ///< Matrix products of a tile: what one warp computes at a time.
 
   toeplitz_grid() = default;
   constexpr toeplitz_grid(conv2d_problem const& p, toeplitz_tile tile, int walk,
@@ -34,13 +37,19 @@ struct toeplitz_grid {
       windows{parts(output_extent(p).width, tile.columns)},
       strips{parts(output_extent(p).height, tile.rows)},
       groups{parts(p.channels, tile.channels)},
-      blocks{parts(along ? toeplitz_stretch : tile.columns, toeplitz_block)},
+      blocks{along ? toeplitz_slots
+                   : static_cast<std::int32_t>(toeplitz_row_blocks(p, tile.columns))},
       images{static_cast<std::int32_t>(tile.images)},
       multiplier{static_cast<std::int32_t>(p.multiplier)}
   {
-    slots = blocks.divisor() * images.divisor() *
-            (along ? parts(tile.columns, walk * toeplitz_stretch) : parts(tile.rows, walk));
-    matrices = divisor{parts(slots, toeplitz_slots)};
+    auto const down = toeplitz_phases::of(p);
+    step            = divisor{down.step};
+    phases          = divisor{down.of_class()};
+    classes         = down.classes;
+    slots           = blocks.divisor() * images.divisor() *
+            (along ? parts(tile.columns, walk * toeplitz_stretch)
+                   : static_cast<std::int32_t>(down.walks(tile.rows, walk)));
+    matrices = divisor{parts(slots, toeplitz_slots) * classes};
     items    = matrices.divisor() * tile.channels * multiplier.divisor();
   }
 
@@ -131,7 +140,10 @@ struct toeplitz_position {
     t.input_columns = g.whole_rows ? f.input_width : at_most(right, f.input_width) - t.input_column;
     // A tile whose outputs see only padding stages nothing.
     if (t.input_rows < 0) { t.input_row = t.input_rows = 0; }
-    if (t.input_columns < 0) { t.input_column = t.input_columns = 0; }
+    if (t.input_columns < 0) {
+      t.input_column = t.input_columns = 0;
+      t.input_row = t.input_rows = 0;  // Nor is it looked at: windows there begin far from any row.
+    }
   }
 
   [[nodiscard]] static DWCONV_HOST_DEVICE constexpr int at_most(int limit, int value) noexcept
@@ -192,10 +204,13 @@ struct toeplitz_params {
   toeplitz_grid grid;
   tile_frame frame;
   toeplitz_rows_begin begin;
-  int walk;    ///< Output rows of a slot, or steps where walks go along a plane's only row.
-  int lead;    ///< Columns by which windows begin before the first tap.
-  bool along;  ///< Walks go along a plane's only row.
-  bool turned;  ///< The filter, by 180 degrees.
+  int taps;                      ///< Of a filter row,
+  toeplitz_grid::divisor apart;  ///< and columns from one of them to the next.
+  int walk;      ///< Output rows of a slot, or steps where walks go along a plane's only row.
+  int lead;      ///< Columns by which windows begin before the first tap.
+  bool along;    ///< Walks go along a plane's only row.
+  bool turned;   ///< The filter, by 180 degrees.
+  bool passing;  ///< What is read does not take the place of what others left in L2.
 
   toeplitz_params(conv2d_problem const& p, forward_tensors<T> const& tensors,
                   toeplitz_policy const& policy, bool turned_ = false)
@@ -206,16 +221,21 @@ struct toeplitz_params {
       grid{p, policy.tile, policy.walk, policy.along},
       frame{p},
       begin{begin_of(p, tensors)},
+      taps{static_cast<int>(p.filter.width)},
+      apart{static_cast<std::int32_t>(p.filter.width > 1 ? p.dilation.width : 1)},
       walk{policy.walk},
       lead{toeplitz_lead(p, begin)},
       along{policy.along},
-      turned{turned_}
+      turned{turned_},
+      passing{policy.passing}
   {}
 
   [[nodiscard]] static toeplitz_rows_begin begin_of(conv2d_problem const& p,
                                                     forward_tensors<T> const& tensors) noexcept
   {
-    return is_odd(tensors.x) || is_odd(tensors.y) ? toeplitz_rows_begin::any : toeplitz_begin(p);
+    auto const aligned = toeplitz_begin(p);
+    bool const even    = aligned == toeplitz_rows_begin::even;
+    return even && (is_odd(tensors.x) || is_odd(tensors.y)) ? toeplitz_rows_begin::any : aligned;
   }
 
  private:

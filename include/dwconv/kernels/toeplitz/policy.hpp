@@ -12,9 +12,10 @@ struct toeplitz_policy {
   int threads = 32;
   int walk    = 7;  ///< Output rows that a slot walks down. Even where rows have odd lengths and
                     ///< a tile has several walks below each other: all begin alike then.
-  bool stacks = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
-  bool groups = false;  ///< Multiplied by warpgroups: laid out as `toeplitz_group`.
-  bool along  = false;  ///< Walks go along a plane's only row.
+  bool stacks  = false;  ///< Of a large filter: laid out as `toeplitz_stack`.
+  bool groups  = false;  ///< Multiplied by warpgroups: laid out as `toeplitz_group`.
+  bool along   = false;  ///< Walks go along a plane's only row.
+  bool passing = false;  ///< What is read does not take the place of what others left in L2.
   friend constexpr bool operator==(toeplitz_policy const&, toeplitz_policy const&) = default;
 };
 
@@ -34,8 +35,15 @@ inline constexpr int toeplitz_threads = 128;
 {
   if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
   if (filter_height > 9) { return 2; }
+  if (filter_height == 1 && chunks > 2) { return 4; }
+  if (filter_height == 3 && stride == 1 && chunks > 1) { return 4; }
   if (filter_height == 9) { return 4; }
-  if (begin == toeplitz_rows_begin::any) { return stride == 1 && filter_height <= 5 ? 5 : 4; }
+  if (stride == 1 && filter_height <= 3) { return 6; }
+  if (begin == toeplitz_rows_begin::any) {
+    if (stride == 1) { return filter_height <= 5 ? 5 : filter_height == 6 ? 3 : 4; }
+    return filter_height == 4 || filter_height == 7 ? 3 : 4;
+  }
+  if (stride == 1 && filter_height == 5) { return 6; }
   return stride == 2 && filter_height == 7 ? 4 : 5;
 }
 

@@ -111,8 +111,9 @@ struct toeplitz_dealt {
 template <typename T, mover How>
 class toeplitz_load {
  public:
-  __device__ toeplitz_load(transaction_barrier& landed, T const* begin, T const* end)
-    : landed_{landed}, begin_{begin}, end_{end}
+  /// @param passing What is read does not take the place of what others left in L2.
+  __device__ toeplitz_load(transaction_barrier& landed, T const* begin, T const* end, bool passing)
+    : landed_{landed}, begin_{begin}, end_{end}, passing_{passing}
   {}
 
   __device__ void start(toeplitz_runs const& runs, T const* memory, T* shared)
@@ -179,7 +180,9 @@ class toeplitz_load {
                                               : 0;
       copy_ends(shared + run.shared, from, runs.count, cut);
       landed_.arrive_and_expect(bytes);
-      if (bytes > 0) {
+      if (bytes > 0 && passing_) {
+        bulk_load_passing(shared + run.shared + cut.first, from + cut.first, bytes, landed_);
+      } else if (bytes > 0) {
         bulk_load(shared + run.shared + cut.first, from + cut.first, bytes, landed_);
       }
     }
@@ -213,6 +216,7 @@ class toeplitz_load {
   transaction_barrier& landed_;
   T const* begin_;
   T const* end_;
+  bool passing_;
 };
 
 /// Writes the runs of a tile out of shared memory; the block has synchronised, after

@@ -16,32 +16,55 @@ DWCONV_ABI_NAMESPACE_BEGIN
 struct toeplitz_slot {
   int image;
   int row;     ///< First output row,
-  int rows;    ///< of so many; none where there is no such slot.
+  int rows;    ///< of so many, a step apart; none where there is no such slot.
   int column;  ///< First output column.
 
-  /// @tparam Along Walks go along a plane's only row, and rows are steps.
-  template <bool Along, typename T>
+  /// @tparam Along   Walks go along a plane's only row, and rows are steps.
+  /// @tparam Dilates Walks may take every so many rows.
+  /// @param shift    Columns by which blocks begin early.
+  template <bool Along, bool Dilates, typename T>
   [[nodiscard]] static __device__ toeplitz_slot of(toeplitz_params<T> const& p,
-                                                   toeplitz_position const& t, int index)
+                                                   toeplitz_position const& t, int index, int shift)
   {
-    auto const& n  = p.grid;
+    auto const& n = p.grid;
+    int const odd = Dilates && of_second_class(n, index) ? 1 : 0;
+    index -= odd * first_of_second(n);
     int const line = n.blocks.quotient(index);
     int const run  = n.images.quotient(line);
     toeplitz_slot s{};
     s.image  = line - run * n.images.divisor();
-    s.column = (index - line * n.blocks.divisor()) * toeplitz_block;
+    s.column = (index - line * n.blocks.divisor()) * toeplitz_block - shift;
     if constexpr (Along) {
       s.column += run * (p.walk * toeplitz_stretch);
       s.rows = min(p.walk, (t.columns - s.column + toeplitz_stretch - 1) / toeplitz_stretch);
-    } else {
+    } else if (!Dilates || n.step.divisor() == 1) {
       s.row  = run * p.walk;
       s.rows = min(p.walk, t.rows - s.row);
+    } else {
+      int const down  = n.phases.quotient(run);
+      int const phase = (run - down * n.phases.divisor()) * n.classes + odd;
+      s.row           = down * p.walk * n.step.divisor() + phase;
+      s.rows          = phase < n.step.divisor() && s.row < t.rows
+                          ? min(p.walk, n.step.quotient_up(t.rows - s.row))
+                          : 0;
     }
     // The last strip of a plane may have fewer walks than the others.
     if (index >= n.slots || s.image >= t.images || s.column >= t.columns || s.rows < 0) {
       s.rows = 0;
     }
     return s;
+  }
+
+  /// Whether a slot is of an odd phase, where those have matrix products of their own.
+  [[nodiscard]] static __device__ bool of_second_class(toeplitz_grid const& n, int index)
+  {
+    return n.classes > 1 && index >= first_of_second(n);
+  }
+
+ private:
+  [[nodiscard]] static __device__ int first_of_second(toeplitz_grid const& n)
+  {
+    return n.matrices.divisor() / 2 * toeplitz_slots;
   }
 };
 
@@ -172,8 +195,9 @@ class toeplitz_windows {
 
 /// The same for walks that know at compile time which row they are at.
 ///
-/// @tparam Kinds Rows in which windows begin differently, 1 or 2.
-template <typename T, int Chunks, int Kinds>
+/// @tparam Kinds   Rows in which windows begin differently, 1 or 2.
+/// @tparam Dilates Walks may take every so many rows.
+template <typename T, int Chunks, int Kinds, bool Dilates>
 class toeplitz_walk_windows {
  public:
   static constexpr int kinds = Kinds;
@@ -189,11 +213,14 @@ class toeplitz_walk_windows {
     int const row    = (t.row + s.row) * f.stride_height - f.pad_top - t.input_row;
     int const column = (t.column + s.column) * f.stride_width - f.pad_left - p.lead -
                        t.input_column + 2 * (lane_index() % 4);
-    int const pitch  = Along ? toeplitz_stretch : p.layout.row_pitch;
+    int const step   = Dilates ? p.grid.step.divisor() : 1;
+    int const pitch  = Along ? toeplitz_stretch * f.stride_width : p.layout.row_pitch * step;
     int const before = Kinds > 1 ? early.row[0] : 0;
     rows_[which]     = Along ? t.input_rows * s.rows : t.input_rows;
     row_[which]      = s.rows > 0 ? row : rows_[which];
-    from_[which]     = shared_cursor<T>{staged + (row * pitch + column - before)};
+    if (!Along && step > 1) { count_steps(which, p.grid.step); }
+    int const line = Along ? row * pitch : row * p.layout.row_pitch;
+    from_[which]   = shared_cursor<T>{staged + (line + column - before)};
 #pragma unroll
     for (int k = 0; k < Kinds; ++k) {
       int const earlier = Kinds > 1 ? early.row[k] : 0;
@@ -238,6 +265,15 @@ class toeplitz_walk_windows {
   }
 
  private:
+  /// Counts rows in steps: before the first staged one, and to behind the last.
+  __device__ void count_steps(int which, toeplitz_grid::divisor const& step)
+  {
+    int const before = step.quotient_up(max(-row_[which], 0));
+    int const end    = step.quotient_up(max(rows_[which] - row_[which], 0));
+    row_[which]      = -before;
+    rows_[which]     = end - before;
+  }
+
   template <int Row, int C>
   __device__ void read_chunk(mma_left& x) const
   {

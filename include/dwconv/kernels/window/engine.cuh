@@ -53,18 +53,34 @@ class window_columns_state {
   static constexpr int reach =
     static_cast<int>(window_reach(columns, stride_width, filter_width));  ///< Input columns.
 
-  __device__ window_columns_state(T const* filter, bool turned, int first_input_column,
-                                  int input_width)
+  /// Tells it which columns it has.
+  __device__ void place(int first_input_column, int input_width)
+  {
+#pragma unroll
+    for (int c = 0; c < reach; ++c) {
+      int const column = first_input_column + c;
+      on_image_[c]     = opaque(column >= 0 && column < input_width ? ~0u : 0u);
+    }
+  }
+
+  /// Takes the filter from memory,
+  __device__ void load_filter(T const* filter, bool turned)
   {
     if (turned) {
       take_filter<-1>(filter + (filter_height * filter_width - 1));
     } else {
       take_filter<1>(filter);
     }
+  }
+
+  /// or from shared memory.
+  __device__ void read_filter(T const* filter, bool turned)
+  {
+    int const step = turned ? -1 : 1;
+    T const* tap   = turned ? filter + (filter_height * filter_width - 1) : filter;
 #pragma unroll
-    for (int c = 0; c < reach; ++c) {
-      int const column = first_input_column + c;
-      on_image_[c]     = opaque(column >= 0 && column < input_width ? ~0u : 0u);
+    for (int t = 0; t < filter_height * filter_width; ++t, tap += step) {
+      filter_[t] = to_sum(*tap);
     }
   }
 
@@ -117,9 +133,7 @@ class sliding_window : public window_columns_state<Config> {
   /// Steps before the one that finishes the first row.
   static constexpr int ramp = live - 1;
 
-  /// Loads the filter.
-  __device__ sliding_window(T const* filter, bool turned, int first_input_column, int input_width)
-    : base{filter, turned, first_input_column, input_width}
+  __device__ sliding_window()
   {
 #pragma unroll
     for (int s = 0; s < live; ++s) {
@@ -232,7 +246,6 @@ class register_tile : public window_columns_state<Config> {
  public:
   using T   = typename base::T;
   using sum = typename base::sum;
-  using base::base;
   using base::columns;
   using base::filter_height;
   using base::filter_width;

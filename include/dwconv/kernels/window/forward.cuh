@@ -10,6 +10,7 @@
 #include <dwconv/kernels/window/engine.cuh>
 #include <dwconv/kernels/window/params.hpp>
 #include <dwconv/kernels/window/retire.cuh>
+#include <dwconv/kernels/window/staged_filters.cuh>
 #include <dwconv/problem/static_shape.hpp>
 #include <dwconv/staging/tile_areas.cuh>
 
@@ -25,6 +26,10 @@ struct window_config {
   static constexpr mover how              = Mover;
   static constexpr int columns_per_thread = Columns;
   static constexpr int rows_per_thread    = Rows;  ///< Zero for any number of them.
+  /// Narrow pieces are for planes whose chunks are few or not alike, short filters wait for memory
+  /// anyway.
+  static constexpr bool together =
+    sizeof(T) == 4 && Columns > 3 && Rows == 0 && Taps::extent.height > 3;
   static constexpr int blocks =
     window_blocks(Taps::extent, Stride::extent, {Columns, Rows}, sizeof(T));
 };
@@ -45,8 +50,11 @@ __global__ void __launch_bounds__(
   // What moves the tile is settled here, not on the host: one host program serves several
   // architectures.
   constexpr mover how = Config::how == mover::newest ? mover_for(architecture()) : Config::how;
-  using load          = typename tile_movers<T, how>::load;
-  using store         = typename tile_movers<T, how>::store;
+  // Whether chunks that are alike, and filters of many planes, are worth code of their own. From
+  // sm_100 on it takes a few registers more than there are.
+  constexpr bool together = how == mover::bulk && Config::together && architecture() < 100;
+  using load              = typename tile_movers<T, how, together>::load;
+  using store             = typename tile_movers<T, how, together>::store;
 
   tile_geometry const& g = p.geometry;
   tile_frame const& f    = p.frame;
@@ -81,10 +89,23 @@ __global__ void __launch_bounds__(
   unsigned const kept_alignment   = opaque(kept.alignment());
   int input_row                   = opaque(row * engine::stride_height - f.pad_top);
 
-  // The filter is on its way while the first chunk lands.
-  engine window{
-    p.filter + static_cast<std::int64_t>(channel) * (engine::filter_height * engine::filter_width),
-    p.turned, input_column, f.input_width};
+  engine window{};
+  constexpr int taps    = engine::filter_height * engine::filter_width;
+  T const* const filter = p.filter + static_cast<std::int64_t>(channel) * taps;
+  if constexpr (together) {
+    staged_filters<T> filters{p, tile, areas, barriers[tile_stages], taps};
+    block_sync();  // nobody waits on a barrier that is not set up
+    if (filters.there()) {
+      window.read_filter(filters.wait() + piece.plane * taps, p.turned);
+      block_sync();  // results take their place
+    } else {
+      window.load_filter(filter, p.turned);
+    }
+  } else {
+    window.load_filter(filter, p.turned);
+    block_sync();  // as above
+  }
+  window.place(input_column, f.input_width);
   retire_type retire{nullptr,
                      g.output_pitch,
                      retire_type::columns_wanted(max(piece.columns, 0)),
@@ -96,26 +117,64 @@ __global__ void __launch_bounds__(
                      f.output_width,
                      1,
                      epilogue};
-  block_sync();  // nobody waits on a barrier that is not set up
+
+  // Between a first and a last few, chunks differ in nothing but their place.
+  paced_runs<T const> coming;
+  paced_runs<T> going;
+  int even_begin = 0, even_end = 0, even_staged = 0, even_kept = 0;
+  if constexpr (together) {
+    if (g.chunks > 2 * tile_stages) {
+      full_chunks const full = tile.full(g, f);
+      int const begin        = max(full.input_begin, tile_stages);
+      int const rows_of_x    = g.tile.steps * engine::stride_height;
+      int const first_kept   = tile.row + full.output_begin * g.tile.steps - (engine::live - 1);
+      coming = staging.pace(tile.top(f) + begin * rows_of_x, rows_of_x, begin, full.input_end);
+      going  = store::pace(target, first_kept, g.tile.steps, full.output_begin, full.output_end);
+      even_begin = max(full.input_begin, full.output_begin);
+      even_end   = min(full.input_end, full.output_end);
+      even_staged =
+        staged_from + staged.past(staged_alignment, tile.top(f) + even_begin * rows_of_x);
+      even_kept = kept_from + kept.past(kept_alignment, first_kept);
+    }
+  }
 
 #pragma unroll 1
   for (int k = 0; k < g.chunks; ++k) {
-    tile_chunk const chunk = tile.chunk(g, f, k);
     staging.wait(k);
     if (steps > 0) {
-      int const pending = max(engine::ramp - chunk.first_step, 0);  // rows not finished yet
-      retire.kept       = areas.output_stage(k) + kept_from +
-                    kept.past(kept_alignment, chunk.output_row) - pending * g.output_pitch;
-      window.walk(areas.input_stage(k) + staged_from +
-                    staged.past(staged_alignment, chunk.input_row) +
-                    (max(input_row, 0) - chunk.input_row) * g.input_pitch,
-                  g.input_pitch, input_row, row_end, min(chunk.end_step, steps), retire);
+      T const* at = areas.input_stage(k);
+      int until   = (k + 1) * g.tile.steps;
+      if (together && k >= even_begin && k < even_end) {
+        at += even_staged;
+        retire.kept = areas.output_stage(k) + even_kept;
+      } else {
+        tile_chunk const chunk = tile.chunk(g, f, k);
+        int const pending      = max(engine::ramp - chunk.first_step, 0);  // rows not finished yet
+        retire.kept            = areas.output_stage(k) + kept_from +
+                      kept.past(kept_alignment, chunk.output_row) - pending * g.output_pitch;
+        at += staged_from + staged.past(staged_alignment, chunk.input_row) +
+              (max(input_row, 0) - chunk.input_row) * g.input_pitch;
+        until = min(chunk.end_step, steps);
+      }
+      window.walk(at, g.input_pitch, input_row, row_end, until, retire);
       input_row += g.tile.steps * engine::stride_height;
     }
     store::finish();
     block_sync();
-    store::start(k, target, chunk.output_row, chunk.output_rows, areas.output_stage(k));
-    start(k + tile_stages);
+    bool leaves = false, comes = false;
+    if constexpr (together) {
+      leaves = going.has(k);
+      if (leaves) { store::start(k, target, going, areas.output_stage(k)); }
+    }
+    if (!leaves) {
+      tile_chunk const chunk = tile.chunk(g, f, k);
+      store::start(k, target, chunk.output_row, chunk.output_rows, areas.output_stage(k));
+    }
+    if constexpr (together) {
+      comes = coming.has(k + tile_stages);
+      if (comes) { staging.start(k + tile_stages, coming, areas.input_stage(k)); }
+    }
+    if (!comes) { start(k + tile_stages); }
   }
   store::drain();
 }

@@ -30,6 +30,12 @@ inline void block_sync()
   dwconv_emulation::block_barrier();
 }
 
+[[nodiscard]] inline bool one_lane()
+{
+  dwconv_emulation::warp_barrier();
+  return lane_index() == 0;
+}
+
 template <typename T>
 concept shuffled_value = std::is_trivially_copyable_v<T> &&
   (sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8);
