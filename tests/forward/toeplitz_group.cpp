@@ -121,7 +121,7 @@ TEST_CASE("warpgroups: every alignment of x and y", "[toeplitz_group]")
 
 TEST_CASE("warpgroups: the same bits in every order of threads", "[toeplitz_group]")
 {
-  auto const p      = centred(3, {30, 23}, {21, 19});
+  auto const p      = centred(2, {17, 12}, {15, 13});
   auto const c      = real_case<__half>(p, 5);
   auto const wanted = output_of(c, group_door{}, 3);
   REQUIRE(wanted.size() == y_size(p));
@@ -131,11 +131,18 @@ TEST_CASE("warpgroups: the same bits in every order of threads", "[toeplitz_grou
 TEST_CASE("warpgroups: only where the code is compiled for them, and filters are high",
           "[toeplitz_group]")
 {
-  auto const p = centred(32, {28, 28}, {31, 31});
-  auto device  = dwconv::h200_facts;
+  auto p      = centred(32, {28, 28}, {31, 31});
+  p.channels  = 256;
+  auto device = dwconv::h200_facts;
   CHECK(dwconv::choose_toeplitz_policy(p, device).groups);
-  CHECK_FALSE(dwconv::choose_toeplitz_policy(centred(32, {28, 28}, {7, 31}), device).groups);
-  CHECK_FALSE(dwconv::choose_toeplitz_policy(centred(1, {28, 28}, {31, 31}), device).groups);
+  for (auto const other : {&conv2d_problem::batch, &conv2d_problem::channels}) {
+    auto few   = p;
+    few.*other = 1;
+    CHECK_FALSE(dwconv::choose_toeplitz_policy(few, device).groups);
+  }
+  auto low   = p;
+  low.filter = {7, 31};
+  CHECK_FALSE(dwconv::choose_toeplitz_policy(low, device).groups);
   device.warpgroup_products = false;
   CHECK_FALSE(dwconv::choose_toeplitz_policy(p, device).groups);
 }
