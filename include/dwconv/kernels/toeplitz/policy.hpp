@@ -38,6 +38,7 @@ inline constexpr int toeplitz_threads = 128;
   if (filter_height == 1 && chunks > 2) { return 4; }
   if (filter_height == 3 && stride == 1 && chunks > 1) { return 4; }
   if (filter_height == 9) { return 4; }
+  if (stride == 1 && filter_height == 1) { return begin == toeplitz_rows_begin::even ? 6 : 5; }
   if (stride == 1 && filter_height <= 3) { return 6; }
   if (begin == toeplitz_rows_begin::any) {
     if (stride == 1) { return filter_height <= 5 ? 5 : filter_height == 6 ? 3 : 4; }
