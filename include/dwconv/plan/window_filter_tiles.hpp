@@ -28,6 +28,7 @@ inline constexpr std::array window_filter_shapes{
 /// And of dilated ones, at stride 1.
 inline constexpr std::array window_filter_dilated{extent2{3, 3}};
 
+/// Whether taps lie apart along either axis.
 [[nodiscard]] constexpr bool is_dilated(conv2d_problem const& p) noexcept
 {
   return p.dilation != extent2{1, 1};

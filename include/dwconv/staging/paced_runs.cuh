@@ -26,10 +26,8 @@ struct paced_runs {
 };
 
 /// As they are read: rounded outwards to whole pieces, all of them within `tensor_begin` to
-/// `tensor_end`.
-///
-/// @param first Number of the first chunk of `rows` rows, that begins with row `row`.
-/// @param end   Number of the first one after it that is different.
+/// `tensor_end`. Chunk `first` is the first of `rows` rows and begins with row `row`; chunk `end`
+/// is the first one after it that is different.
 template <typename T>
 [[nodiscard]] __device__ paced_runs<T const> paced_input(tile_runs<T const> const& runs, int row,
                                                          int rows, int first, int end,

@@ -26,9 +26,8 @@ class any_filter_gradient_engine {
 
   /// Rows `row` to `end` - 1: row u of x meets row u - i of dy, of `height`, in row i of taps.
   ///
-  /// @param x  Row `row`, at the element that the first of the taps meets with the chunk's first,
-  /// @param dy and that row of the chunk; need not exist.
-  /// @param wanted A bit for each row of taps that there is.
+  /// `x` is row `row`, at the element that the first of the taps meets with the chunk's first, `dy`
+  /// that row of the chunk; need not exist. `wanted` has a bit for each row of taps that there is.
   __device__ void walk(Sum const* x, int x_pitch, Sum const* dy, int row, int end, int height,
                        unsigned wanted)
   {

@@ -34,6 +34,7 @@ struct any_filter_gradient_shape {
   int chunk;
 };
 
+/// Of sums of so many bytes.
 [[nodiscard]] constexpr any_filter_gradient_shape any_filter_gradient_sums(
   int element_bytes) noexcept
 {

@@ -25,6 +25,7 @@ class toeplitz_held_filter {
   /// Taps of an output column, as they come: where windows begin early, with that before each pair.
   static constexpr int first_tap = Kinds > 1 ? -1 : 0;
   static constexpr int taps      = 2 - first_tap;
+  /// As many of a lane.
   struct raw {
     T tap[FilterHeight][2 * Chunks][taps];
   };
@@ -33,9 +34,7 @@ class toeplitz_held_filter {
   static constexpr bool overlaps = FilterHeight * Chunks < 10 && FilterHeight * Chunks * taps <= 30;
 
   /// Reads a filter's taps from memory, where its rows lie `width` apart. What follows, up to
-  /// `take`, is done while they are on their way.
-  ///
-  /// @param apart Columns of x from one tap to the next.
+  /// `take`, is done while they are on their way. Columns of x from one tap to the next: `apart`.
   static __device__ void fetch(raw& to, T const* filter, int width, divisor const& apart,
                                int stride, int lead, bool turned)
   {

@@ -111,7 +111,7 @@ struct toeplitz_dealt {
 template <typename T, mover How>
 class toeplitz_load {
  public:
-  /// @param passing What is read does not take the place of what others left in L2.
+  /// Where `passing`, what is read does not take the place of what others left in L2.
   __device__ toeplitz_load(transaction_barrier& landed, T const* begin, T const* end, bool passing)
     : landed_{landed}, begin_{begin}, end_{end}, passing_{passing}
   {}

@@ -19,9 +19,10 @@ struct toeplitz_slot {
   int rows;    ///< of so many, a step apart; none where there is no such slot.
   int column;  ///< First output column.
 
+  /// Blocks begin `shift` columns early.
+  ///
   /// @tparam Along   Walks go along a plane's only row, and rows are steps.
   /// @tparam Dilates Walks may take every so many rows.
-  /// @param shift    Columns by which blocks begin early.
   template <bool Along, bool Dilates, typename T>
   [[nodiscard]] static __device__ toeplitz_slot of(toeplitz_params<T> const& p,
                                                    toeplitz_position const& t, int index, int shift)

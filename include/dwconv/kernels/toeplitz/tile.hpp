@@ -126,6 +126,7 @@ inline constexpr int toeplitz_most_dilated_height = 7;
   return begin == toeplitz_rows_begin::even && height % 2 == 1 && height >= 3 && height <= 9 &&
          stride == 1 && chunks == 1;
 }
+/// Of a problem.
 [[nodiscard]] constexpr bool toeplitz_stores_each(conv2d_problem const& p) noexcept
 {
   auto const begin = toeplitz_begin(p);

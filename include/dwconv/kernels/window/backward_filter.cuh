@@ -73,9 +73,7 @@ __device__ void add_up_threads(Engine const& engine, typename Engine::sum* area,
 }
 
 /// Rows that meet are a dilation apart: those of each phase are a plane of their own, down which a
-/// thread walks a segment, and then another.
-///
-/// @param plane Of x and of dy, at their first rows.
+/// thread walks a segment, and then another. `plane` is at the first rows of x and of dy.
 template <typename Engine, typename Params>
 __device__ void walk_phases(Engine& engine, window_filter_rows<typename Engine::T> const& plane,
                             Params const& p, int first)

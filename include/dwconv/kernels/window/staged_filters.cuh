@@ -23,8 +23,6 @@ class staged_filters {
 
   /// Starts the copy, if there is one: not where the channels begin anew within the tile, nor where
   /// whole pieces would reach past the tensor. The block has initialised `landed`.
-  ///
-  /// @param taps Of a filter.
   __device__ staged_filters(window_params<T> const& p, tile_position const& tile,
                             tile_areas<T> const& areas, transaction_barrier& landed, int taps)
     : landed_{landed}, filters_{areas.output}
