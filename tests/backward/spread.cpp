@@ -160,6 +160,7 @@ TEST_CASE("other filters and strides spread as well where they are asked for", "
 {
   check_movers<double, dwconv::taps<2, 3>, dwconv::stride<3, 2>, false>();
   check_movers<float, dwconv::taps<4, 2>, dwconv::stride<1, 3>, false>();
+  check_movers<__half, dwconv::taps<3, 3>, dwconv::stride<3, 3>, false>();
 }
 
 TEST_CASE("several filters a channel are summed by every mover", "[spread]")

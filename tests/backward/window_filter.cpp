@@ -306,6 +306,10 @@ TEMPLATE_TEST_CASE("dilated filters: phases of rows, segments of them, several a
   check_dilated<TestType>(
     dilated_problem({11, 12}, {5, 5}, {7, 3, 1, 9}, {.batch = 5, .channels = 7}));
   check_dilated<TestType>(dilated_problem({30, 40}, {1, 3}, {1, 1, 60, 2}));
+  // More images than lanes, and phases with rows of x only.
+  check_dilated<TestType>(
+    dilated_problem({5, 5}, {1, 2}, {1, 1, 2, 2}, {.batch = 40, .channels = 1}));
+  check_dilated<TestType>(dilated_problem({100, 30}, {49, 2}, {0, 0, 2, 2}));
 }
 
 TEST_CASE("every mover, whatever runs first and whenever copies of a sum land", "[window_filter]")

@@ -279,6 +279,22 @@ TEST_CASE("toeplitz: walks of any length", "[toeplitz]")
   }
 }
 
+TEST_CASE("toeplitz: long walks that only even addresses allow are cut at odd ones", "[toeplitz]")
+{
+  std::size_t next = 0;
+  for (extent2 const filter : {extent2{9, 9}, {7, 9}, {4, 9}, {11, 11}}) {
+    conv2d_problem const p{
+      .batch    = 2,
+      .channels = 2,
+      .input    = {30, 32},
+      .filter   = filter,
+      .pad      = {filter.height / 2, filter.height / 2, filter.width / 2, filter.width / 2}};
+    CHECK(dwconv::choose_toeplitz_policy(p, no_device).walk > dwconv::toeplitz_sums);
+    CHECK(toeplitz_agrees(next++, p, {1, 0, 0}, {.device = no_device}));
+    CHECK(toeplitz_agrees(next++, p, {0, 0, 1}, {.device = no_device}));
+  }
+}
+
 TEST_CASE("toeplitz: every alignment of x and y", "[toeplitz]")
 {
   for (std::size_t x = 0; x < 8; ++x) {

@@ -20,20 +20,23 @@ __global__ void __launch_bounds__(compiled_for_warpgroups() ? Threads : Threads 
   tell_warpgroups()
 {}
 
-/// Whether the code loaded for the current device multiplies by warpgroups.
-[[nodiscard]] inline bool has_warpgroup_products()
+/// Whether the code loaded for device `ordinal` multiplies by warpgroups.
+[[nodiscard]] inline bool has_warpgroup_products(int ordinal)
 {
+  int current = ordinal;
   cudaFuncAttributes attributes{};
-  if (cudaFuncGetAttributes(&attributes, reinterpret_cast<void const*>(
-                                           &tell_warpgroups<warpgroup_threads>)) != cudaSuccess) {
-    static_cast<void>(cudaGetLastError());
-    return false;
-  }
-  return attributes.maxThreadsPerBlock == warpgroup_threads;
+  bool const known =
+    cudaGetDevice(&current) == cudaSuccess &&
+    (current == ordinal || cudaSetDevice(ordinal) == cudaSuccess) &&
+    cudaFuncGetAttributes(&attributes, reinterpret_cast<void const*>(
+                                         &tell_warpgroups<warpgroup_threads>)) == cudaSuccess;
+  if (!known) { static_cast<void>(cudaGetLastError()); }
+  if (current != ordinal) { static_cast<void>(cudaSetDevice(current)); }
+  return known && attributes.maxThreadsPerBlock == warpgroup_threads;
 }
 
-/// Reads the facts of CUDA device `ordinal` into `facts`; reads attributes only, so it neither
-/// allocates nor synchronises.
+/// Reads the facts of CUDA device `ordinal` into `facts`; reads attributes only, of the device and,
+/// on sm_90, of the code loaded for it, so it neither allocates nor synchronises.
 ///
 /// @return `no_device`, `too_small`/`too_large` for an ordinal out of range, `device_too_old`, or
 /// `cuda_error`.
@@ -80,8 +83,7 @@ __global__ void __launch_bounds__(compiled_for_warpgroups() ? Threads : Threads 
             .value    = found.compute_capability,
             .limit    = oldest_compute_capability};
   }
-  // Of the current device's code: a plan for another is none for the calling thread's kernels.
-  found.warpgroup_products = found.compute_capability == 90 && has_warpgroup_products();
+  found.warpgroup_products = found.compute_capability == 90 && has_warpgroup_products(ordinal);
   facts                    = found;
   return {};
 }

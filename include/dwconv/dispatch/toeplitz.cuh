@@ -204,14 +204,18 @@ class toeplitz_launch {
     }
   }
 
+  [[nodiscard]] int shared_bytes() const
+  {
+    if (plan_.toeplitz.stacks || plan_.toeplitz.groups) { return plan_.shared_bytes; }
+    // Odd addresses may need more than was planned, where results are not kept.
+    return std::max(plan_.shared_bytes, params_.layout.shared_bytes());
+  }
+
   [[nodiscard]] launch_shape shape() const
   {
-    return {.grid  = dim3(static_cast<unsigned>(plan_.blocks)),
-            .block = dim3(static_cast<unsigned>(plan_.threads)),
-            // Odd addresses may need more than was planned, where results are not kept.
-            .shared_bytes = static_cast<unsigned>(
-              plan_.toeplitz.stacks ? plan_.shared_bytes
-                                    : std::max(plan_.shared_bytes, params_.layout.shared_bytes()))};
+    return {.grid         = dim3(static_cast<unsigned>(plan_.blocks)),
+            .block        = dim3(static_cast<unsigned>(plan_.threads)),
+            .shared_bytes = static_cast<unsigned>(shared_bytes())};
   }
 
   forward_plan const& plan_;

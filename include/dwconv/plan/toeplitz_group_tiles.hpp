@@ -70,10 +70,12 @@ namespace toeplitz_groups_of {
     if (cost(images) < cost(tile.images)) { tile.images = images; }
   }
   tile.columns = columns_beside(p, tile.images);
-  std::int64_t const runs =
+  std::int64_t runs =
     std::min(parts(out.height, toeplitz_group_rows),
              std::max<std::int64_t>(
                1, toeplitz_group_slots / (tile.images * parts(tile.columns, toeplitz_block))));
+  // Slots lie in eights.
+  while (tile.images * runs > 8 && tile.images * runs % 8 != 0) { --runs; }
   tile.rows        = static_cast<int>(even_part(out.height, runs * toeplitz_group_rows));
   auto const count = [&] {
     return parts(p.batch, tile.images) * p.output_channels() * parts(out.height, tile.rows) *

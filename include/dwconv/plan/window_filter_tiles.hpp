@@ -201,7 +201,8 @@ struct frame {
   std::int64_t const x_bytes  = f.p.input.height * f.p.input.width * f.bytes;
   std::int64_t const together =
     std::min({divide_up(f.aim.run_bytes, x_bytes), planes, f.p.output_channels()});
-  policy.images   = static_cast<int>(std::min(planes / together, f.p.batch));
+  policy.images = static_cast<int>(
+    std::min({planes / together, f.p.batch, std::int64_t{warp_size}}));  // a lane each
   policy.channels = static_cast<int>(together);
   policy.part     = policy.images;
   policy.stages   = f.aim.stages;

@@ -133,7 +133,7 @@ __device__ __forceinline__ void toeplitz_group_retire(toeplitz_group_params<T> c
     output_coordinate at{tile.image + (image - run * p.images.divisor()), tile.channel,
                          tile.row + run * g.rows, tile.column + across, 0};
     int const rows = min(g.rows, tile.row + tile.rows - static_cast<int>(at.row));
-    if (left <= 0 || at.batch >= tile.image + tile.images) { continue; }
+    if (rows <= 0 || left <= 0 || at.batch >= tile.image + tile.images) { continue; }
     std::int64_t const plane = at.batch * p.channels + at.channel;
     // The sums' first row is the last one where they go upwards.
     int const first = tile.steps.upwards ? g.rows - 1 : 0;
@@ -284,6 +284,8 @@ __global__ void __launch_bounds__(warpgroup_threads, epilogue::blocks_beside<Epi
     block_sync();
     toeplitz_group_retire(p, tile, sums, filter, epilogue);
     toeplitz_group_store<T>{p, tile, filter}();
+  } else {
+    wgmma_begin();  // traps: the plan was made for other code than this
   }
 }
 

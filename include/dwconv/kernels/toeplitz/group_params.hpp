@@ -57,10 +57,12 @@ struct toeplitz_group_params {
     std::int64_t const out_width = output_extent(p).width, out_height = output_extent(p).height;
     std::int64_t const staged = std::min<std::int64_t>(
       p.input.width, toeplitz_group::unit * (group.row_pitch / group.unit_pitch));
-    parts                  = divisor{parts_of(staged, unit)};
-    run_unit               = unit_of(tensors.y, whole ? (out_height * out_width) |
-                                            (group.rows < out_height ? group.rows * out_width : 0)
-                                                      : out_width);
+    parts = divisor{parts_of(staged, unit)};
+    // Where planes, strips and runs begin.
+    std::int64_t const begins = (out_height * out_width) |
+                                (tile.rows < out_height ? tile.rows * out_width : 0) |
+                                (group.rows < out_height ? group.rows * out_width : 0);
+    run_unit               = unit_of(tensors.y, whole ? begins : out_width);
     std::int64_t const run = whole ? group.rows * out_width : tile.columns;
     run_parts              = divisor{parts_of(run, run_unit)};
     run_lines              = divisor{whole ? 1 : group.rows};

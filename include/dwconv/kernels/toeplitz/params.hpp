@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <dwconv/core/fast_divisor.hpp>
@@ -218,12 +219,12 @@ struct toeplitz_params {
       filter{tensors.filter},
       y{tensors.y},
       layout{toeplitz_layout::of(p, policy.tile, begin_of(p, tensors))},
-      grid{p, policy.tile, policy.walk, policy.along},
+      grid{p, policy.tile, walk_of(p, tensors, policy), policy.along},
       frame{p},
       begin{begin_of(p, tensors)},
       taps{static_cast<int>(p.filter.width)},
       apart{static_cast<std::int32_t>(p.filter.width > 1 ? p.dilation.width : 1)},
-      walk{policy.walk},
+      walk{walk_of(p, tensors, policy)},
       lead{toeplitz_lead(p, begin)},
       along{policy.along},
       turned{turned_},
@@ -236,6 +237,15 @@ struct toeplitz_params {
     auto const aligned = toeplitz_begin(p);
     bool const even    = aligned == toeplitz_rows_begin::even;
     return even && (is_odd(tensors.x) || is_odd(tensors.y)) ? toeplitz_rows_begin::any : aligned;
+  }
+
+  /// Kernels that do not hold the filter have as many rows of sums as a walk may be long; odd
+  /// addresses may lead to one of them where the plan, which does not know them, holds it.
+  [[nodiscard]] static int walk_of(conv2d_problem const& p, forward_tensors<T> const& tensors,
+                                   toeplitz_policy const& policy) noexcept
+  {
+    return toeplitz_holds_filter(p, begin_of(p, tensors)) ? policy.walk
+                                                          : std::min(policy.walk, toeplitz_sums);
   }
 
  private:

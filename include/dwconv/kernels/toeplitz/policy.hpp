@@ -36,7 +36,9 @@ inline constexpr int toeplitz_threads = 128;
   if (filter_height == 0) { return chunks <= 2 ? 4 : chunks == 3 ? 3 : 2; }
   if (filter_height > 9) { return 2; }
   if (filter_height == 1 && chunks > 2) { return 4; }
-  if (filter_height == 3 && stride == 1 && chunks > 1) { return 4; }
+  if (filter_height == 3 && stride == 1 && chunks > 1) {
+    return begin == toeplitz_rows_begin::even ? 4 : 3;
+  }
   if (filter_height == 9) { return 4; }
   if (stride == 1 && filter_height == 1) { return begin == toeplitz_rows_begin::even ? 6 : 5; }
   if (stride == 1 && filter_height <= 3) { return 6; }

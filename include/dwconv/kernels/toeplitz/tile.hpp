@@ -90,7 +90,8 @@ inline constexpr int toeplitz_most_dilated_height = 7;
   // Where rows begin anywhere, there are two of each matrix: too many registers for higher ones.
   bool const even = begin == toeplitz_rows_begin::even;
   switch (rows) {
-    case 1: return chunks <= 4;
+    // Also at odd addresses, which a plan does not know: nothing else walks along a row.
+    case 1: return toeplitz_window_chunks(p, toeplitz_rows_begin::any) <= 4;
     case 3: return chunks <= 2 || (chunks == 3 && even);
     case 2:
     case 4:

@@ -28,6 +28,7 @@ struct spread_config {
     spread_piece(Taps::extent, Stride::extent, static_cast<int>(sizeof(T)));
   static constexpr int columns_per_thread =
     groups_per_thread * static_cast<int>(Stride::extent.width);
+  static_assert(sizeof(T) != 2 || columns_per_thread % 2 == 0, "halves are stored two at a time");
   static constexpr int filter_pitch =
     spread_filter_pitch(Taps::extent, static_cast<int>(sizeof(sum_of<T>)));
   static constexpr int blocks =

@@ -96,7 +96,7 @@ __device__ void walk_phases(Engine& engine, window_filter_rows<typename Engine::
     rows.dy_pitch = plane.dy_pitch * p.phases.divisor();
     rows.dy_row   = 0;
     rows.dy_end   = dy_rows;
-    if (rows.x_row < rows.x_end) {
+    if (dy_rows > 0 && rows.x_row < rows.x_end) {
       engine.walk(rows, rows.x_row + pad - (Engine::live - 1), rows.x_end + pad, pad);
     }
   }

@@ -41,7 +41,7 @@ struct spread_axis {
 [[nodiscard]] constexpr int spread_piece(extent2 filter, extent2 stride, int element_bytes) noexcept
 {
   bool const many_sums = filter.height > 3 && stride.width > 1;
-  if (element_bytes == 2 && stride.width > 1) { return many_sums ? 4 : 5; }
+  if (element_bytes == 2 && stride.width > 1) { return many_sums || stride.width % 2 == 1 ? 4 : 5; }
   if (element_bytes == 2) { return filter.height * filter.width > 9 ? 6 : 10; }
   return element_bytes == 8 && many_sums ? 1 : 3;
 }
