@@ -37,8 +37,8 @@ struct toeplitz_config {
                        read_filter_engine<T, Chunks, toeplitz_sums, Begin>>>;
   /// Where a multiprocessor has 100 KiB of shared memory, three tiles fill it.
   static constexpr bool little_shared = architecture() % 10 >= 6 || architecture() >= 120;
-  /// For older ones the compiler needs more registers.
-  static constexpr bool spills = architecture() < 90;
+  /// For older ones, and for their ways to move a tile, the compiler needs more registers.
+  static constexpr bool spills = architecture() < 90 || Mover != mover::newest;
   static constexpr int planned = toeplitz_blocks(FilterHeight, Stride, Chunks, Begin);
   static constexpr int blocks =
     std::min(planned, little_shared || (spills && planned == 4) ? 3 : 16);
