@@ -6,26 +6,30 @@ TORCH_CUDA_ARCH_LIST says for which GPUs; without it, for those of this machine.
 import os
 import pathlib
 import re
+import sysconfig
 
 import torch
 from setuptools import setup
 from torch.utils.cpp_extension import BuildExtension, CUDAExtension
 
 here = pathlib.Path(__file__).resolve().parent
-include = pathlib.Path(os.environ.get("DWCONV_INCLUDE", here.parent.parent / "include"))
+include = pathlib.Path(os.environ.get("DWCONV_INCLUDE", here.parent.parent / "include")).resolve()
 if not (include / "dwconv" / "dwconv.cuh").is_file():
     raise SystemExit(f"no dwconv/dwconv.cuh in {include}: set DWCONV_INCLUDE to the include folder of dwconv")
 if "TORCH_CUDA_ARCH_LIST" not in os.environ and not torch.cuda.is_available():
     # PyTorch would compile for every GPU there is, which takes an hour.
     raise SystemExit("no GPU here: say for which to compile, such as TORCH_CUDA_ARCH_LIST=9.0a")
 os.chdir(here)  # the sources below are relative to it
+headers = sorted(str(path) for folder in (pathlib.Path("csrc"), include / "dwconv") for path in folder.rglob("*")
+                 if path.suffix in (".hpp", ".cuh"))
 
 # The stable ABI as of PyTorch 2.10, which later versions keep.
 stable = ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DUSE_CUDA"]
 eager = CUDAExtension(
-    # Which PyTorch it fits, for dwconv_torch/eager.py to see before it loads it.
-    "dwconv_torch._eager_" + re.sub(r"\W", "_", torch.__version__),
+    # Which PyTorch and Python it fits, for dwconv_torch/eager.py to see before it loads it.
+    "dwconv_torch._eager_" + re.sub(r"\W", "_", f"{torch.__version__}_{sysconfig.get_config_var('SOABI')}"),
     sources=["csrc/eager.cpp"],
+    depends=headers,
     include_dirs=[str(include)],
     extra_compile_args={"cxx": ["-std=c++20", "-O2"]})
 eager.optional = True
@@ -48,6 +52,7 @@ setup(
         CUDAExtension(
             "dwconv_torch._C",
             sources=["csrc/ops.cpp"] + [f"csrc/{name}.cu" for name in ("float32", "float16", "bfloat16", "float64")],
+            depends=headers,
             include_dirs=[str(include)],
             extra_compile_args={"cxx": ["-std=c++20", "-O2", *stable], "nvcc": ["-std=c++20", "-O3"]},
             py_limited_api=True), eager

@@ -86,16 +86,19 @@ void lower_precision(at::Tensor& x, at::Tensor& weight, at::Tensor& bias)
   if (bias.defined()) { bias = at::autocast::cached_cast(type, bias); }
 }
 
-/// y, or an undefined tensor where the call is not one for here.
+/// y, or an undefined tensor where the call is not one for here. That is asked before anything is
+/// cast, since the long way casts again: casts keep everything but the type.
 at::Tensor convolved(at::Tensor x, at::Tensor weight, at::Tensor bias, geometry const& how,
                      activation kind)
 {
   pybind11::gil_scoped_release const others_may_run;
+  if (kind != activation::none && wants_gradient(x, weight, bias)) { return {}; }
+  std::optional<dwconv::conv2d_problem> const problem = problem_on(x, weight, bias, how);
+  if (!problem) { return {}; }
   lower_precision(x, weight, bias);
-  std::optional<eager_call> const call = call_on(x, weight, bias, how);
+  std::optional<eager_call> const call = call_of(*problem, x, weight, bias);
   if (!call) { return {}; }
   if (!wants_gradient(x, weight, bias)) { return run_forward(*call, x, weight, bias, kind); }
-  if (kind != activation::none) { return {}; }
   return record_forward(*call, x, weight, bias, how);
 }
 

@@ -52,11 +52,16 @@ inline bool goes_to_cuda(c10::DispatchKeySet keys)
   return keys_now.has(DispatchKey::CUDA) && (keys_now.raw_repr() & ~known.raw_repr()) == 0;
 }
 
-/// Dense, of x's type, on x's device.
+/// Dense, on x's device.
+inline bool lies_by(at::Tensor const& tensor, at::Tensor const& x)
+{
+  return tensor.is_contiguous() && tensor.device() == x.device();
+}
+
+/// And of x's type.
 inline bool goes_with(at::Tensor const& tensor, at::Tensor const& x)
 {
-  return tensor.scalar_type() == x.scalar_type() && tensor.is_contiguous() &&
-         tensor.device() == x.device();
+  return tensor.scalar_type() == x.scalar_type() && lies_by(tensor, x);
 }
 
 inline std::optional<dwconv::dtype> element_of(at::ScalarType type)
@@ -71,7 +76,7 @@ inline std::optional<dwconv::dtype> element_of(at::ScalarType type)
 }
 
 /// The calls of an element type, or null where there are no kernels for it on this device. What was
-/// found is remembered: it cannot change.
+/// found is remembered, as it cannot change; where CUDA could not tell, it is asked again.
 inline element_calls const* calls_on(at::ScalarType type, int device)
 {
   constexpr int devices = 64;
@@ -85,9 +90,41 @@ inline element_calls const* calls_on(at::ScalarType type, int device)
   answer& found = answers[static_cast<std::size_t>(*element)][static_cast<std::size_t>(device)];
   if (!found.asked) {
     element_calls const* const calls = lookup()(calls_layout, static_cast<int>(*element));
-    found = {true, calls != nullptr && calls->runs_on(device) ? calls : nullptr};
+    machine_code code                = machine_code::missing;
+    if (calls != nullptr) {
+      c10::cuda::OptionalCUDAGuard const there{static_cast<c10::DeviceIndex>(device)};
+      code = calls->runs_on(device);
+    }
+    found = {code != machine_code::unknown, code == machine_code::there ? calls : nullptr};
   }
   return found.calls;
+}
+
+/// The problem of these tensors, or nothing where a call on them is not one for here, of whatever
+/// type they are. `bias` may be undefined.
+inline std::optional<dwconv::conv2d_problem> problem_on(at::Tensor const& x,
+                                                        at::Tensor const& weight,
+                                                        at::Tensor const& bias, geometry const& how)
+{
+  c10::DispatchKeySet keys = x.key_set() | weight.key_set();
+  if (bias.defined()) { keys = keys | bias.key_set(); }
+  if (!goes_to_cuda(keys) || x.dim() != 4 || weight.dim() != 4) { return {}; }
+  c10::IntArrayRef const input = x.sizes(), filter = weight.sizes();
+  if (input[1] < 1 || filter[1] != 1 || filter[0] % input[1] != 0) { return {}; }
+  if (!x.is_contiguous() || !lies_by(weight, x)) { return {}; }
+  if (bias.defined() && !(lies_by(bias, x) && bias.dim() == 1 && bias.sizes()[0] == filter[0])) {
+    return {};
+  }
+  dwconv::conv2d_problem const problem{.batch      = input[0],
+                                       .channels   = input[1],
+                                       .multiplier = filter[0] / input[1],
+                                       .input      = {input[2], input[3]},
+                                       .filter     = {filter[2], filter[3]},
+                                       .stride     = how.stride,
+                                       .dilation   = how.dilation,
+                                       .pad        = how.pad};
+  if (!validate(problem).ok()) { return {}; }
+  return problem;
 }
 
 /// A call that is sure to go to a kernel of dwconv.
@@ -96,30 +133,15 @@ struct eager_call {
   element_calls const* calls;
 };
 
-/// The call on these tensors, or nothing where it is not one for here. `bias` may be undefined.
-inline std::optional<eager_call> call_on(at::Tensor const& x, at::Tensor const& weight,
-                                         at::Tensor const& bias, geometry const& how)
+/// The call of a problem on its tensors, or nothing where their types are not for here.
+inline std::optional<eager_call> call_of(dwconv::conv2d_problem const& problem, at::Tensor const& x,
+                                         at::Tensor const& weight, at::Tensor const& bias)
 {
-  c10::DispatchKeySet keys = x.key_set() | weight.key_set();
-  if (bias.defined()) { keys = keys | bias.key_set(); }
-  if (!goes_to_cuda(keys) || x.dim() != 4 || weight.dim() != 4) { return {}; }
-  c10::IntArrayRef const input = x.sizes(), filter = weight.sizes();
-  if (input[1] < 1 || filter[1] != 1 || filter[0] % input[1] != 0) { return {}; }
-  if (!x.is_contiguous() || !goes_with(weight, x)) { return {}; }
-  if (bias.defined() && !(goes_with(bias, x) && bias.dim() == 1 && bias.sizes()[0] == filter[0])) {
-    return {};
-  }
-  eager_call call{.problem = {.batch      = input[0],
-                              .channels   = input[1],
-                              .multiplier = filter[0] / input[1],
-                              .input      = {input[2], input[3]},
-                              .filter     = {filter[2], filter[3]},
-                              .stride     = how.stride,
-                              .dilation   = how.dilation,
-                              .pad        = how.pad},
-                  .calls   = calls_on(x.scalar_type(), x.get_device())};
-  if (call.calls == nullptr || !validate(call.problem).ok()) { return {}; }
-  return call;
+  at::ScalarType const type = x.scalar_type();
+  if (weight.scalar_type() != type || (bias.defined() && bias.scalar_type() != type)) { return {}; }
+  element_calls const* const calls = calls_on(type, x.get_device());
+  if (calls == nullptr) { return {}; }
+  return eager_call{problem, calls};
 }
 
 inline at::Tensor empty_like_type(at::Tensor const& x, c10::IntArrayRef sizes, at::ScalarType type)

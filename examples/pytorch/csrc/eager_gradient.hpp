@@ -53,7 +53,8 @@ inline gradients gradients_of(at::Tensor dy, at::Tensor const& x, at::Tensor con
                               geometry const& how, wanted_gradients wanted)
 {
   if (!at::GradMode::is_enabled() && goes_to_cuda(dy.key_set())) {
-    if (auto const call = call_on(x, weight, {}, how)) {
+    auto const problem = problem_on(x, weight, {}, how);
+    if (auto const call = problem ? call_of(*problem, x, weight, {}) : std::nullopt) {
       if (!dy.is_contiguous()) { dy = dy.contiguous(); }
       auto const [height, width] = output_extent(call->problem);
       std::array<std::int64_t, 4> const shape{call->problem.batch, call->problem.output_channels(),

@@ -137,18 +137,27 @@ std::string describe_forward(dwconv::conv2d_problem const& problem, int device)
 /// Stands for all kernels of its file: they are compiled for the same GPUs.
 __global__ void probe() {}
 
-inline bool runs_on(int device)
+/// Sets another device only where this one is not current: setting it back would give that one a
+/// context that it may never have had. Callers hold a guard of PyTorch's, which knows.
+inline machine_code runs_on(int device)
 {
   dwconv::device_facts facts;
-  if (!dwconv::query_device(device, facts).ok()) { return false; }
-  int before = 0;
+  dwconv::status const status = dwconv::query_device(device, facts);
+  if (status.code == dwconv::status_code::device_too_old) { return machine_code::missing; }
+  if (!status.ok()) { return machine_code::unknown; }
+  int current = device;
   cudaFuncAttributes attributes{};
-  bool const found = cudaGetDevice(&before) == cudaSuccess &&
-                     cudaSetDevice(device) == cudaSuccess &&
-                     cudaFuncGetAttributes(&attributes, &probe) == cudaSuccess;
+  cudaError_t error = cudaGetDevice(&current);
+  if (error == cudaSuccess && current != device) { error = cudaSetDevice(device); }
+  if (error == cudaSuccess) { error = cudaFuncGetAttributes(&attributes, &probe); }
   static_cast<void>(cudaGetLastError());  // missing code must not fail the next unrelated check
-  static_cast<void>(cudaSetDevice(before));
-  return found;
+  if (current != device) { static_cast<void>(cudaSetDevice(current)); }
+  switch (error) {
+    case cudaSuccess: return machine_code::there;
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidDeviceFunction: return machine_code::missing;
+    default: return machine_code::unknown;
+  }
 }
 
 template <typename T>

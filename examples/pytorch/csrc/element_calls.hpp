@@ -22,6 +22,9 @@ struct place {
   cudaStream_t stream;
 };
 
+/// Whether a library holds machine code for a device; `unknown` where CUDA could not tell for now.
+enum class machine_code : std::uint8_t { missing, there, unknown };
+
 /// What can be asked of one element type. A type's .cu file fills it in, so a library has the types
 /// whose files were linked, and no other file sees a kernel.
 struct element_calls {
@@ -40,15 +43,17 @@ struct element_calls {
   std::int64_t (*bias_scratch)(problem const&, int device);
   /// The plan of a forward call, in words.
   std::string (*describe)(problem const&, int device);
-  /// Whether this library holds machine code for a device.
-  bool (*runs_on)(int device);
+  /// Of this library, for a device, which should be the current one.
+  machine_code (*runs_on)(int device);
 };
 
 /// The calls of an element type, or null where its file was not linked.
 [[nodiscard]] element_calls const* calls_of(dwconv::dtype element);
 
-/// Changes with what two binaries must agree on to hand calls from one to the other.
-inline constexpr std::uint64_t calls_layout = 1 << 24 | sizeof(element_calls) << 16 |
+/// Changes with what two binaries must agree on to hand calls from one to the other. Sizes do not
+/// tell all: whoever changes members of these types, or what they take and mean, raises the first
+/// number by hand.
+inline constexpr std::uint64_t calls_layout = 2 << 24 | sizeof(element_calls) << 16 |
                                               sizeof(dwconv::conv2d_problem) << 8 |
                                               sizeof(dwconv::status);
 

@@ -143,15 +143,16 @@ Tensor scratch_of(Tensor const& like, std::int64_t bytes)
   return empty_vector(like, bytes, aoti_torch_dtype_uint8());
 }
 
-/// Makes the tensor's device the current one, if it is not: asking is quicker than a guard.
+/// Makes a device the current one, if it is not: asking is quicker than a guard.
 class on_device {
  public:
-  explicit on_device(Tensor const& tensor)
+  explicit on_device(std::int32_t device)
   {
     int current = -1;
     static_cast<void>(cudaGetDevice(&current));
-    if (current != tensor.get_device_index()) { guard_.emplace(tensor.get_device_index()); }
+    if (current != device) { guard_.emplace(device); }
   }
+  explicit on_device(Tensor const& tensor) : on_device(tensor.get_device_index()) {}
 
  private:
   std::optional<DeviceGuard> guard_;
@@ -381,7 +382,9 @@ bool has_kernels(ScalarType type, std::int64_t device)
 {
   auto const element               = element_of(type);
   element_calls const* const calls = element ? calls_of(*element) : nullptr;
-  return calls != nullptr && calls->runs_on(static_cast<int>(device));
+  if (calls == nullptr) { return false; }
+  on_device const guard{static_cast<std::int32_t>(device)};
+  return calls->runs_on(static_cast<int>(device)) == machine_code::there;
 }
 
 }  // namespace

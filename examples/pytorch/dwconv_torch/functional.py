@@ -116,14 +116,27 @@ def _wants_gradient(x, weight, bias):
                                         (bias is not None and bias.requires_grad))
 
 
+def _convolve_short(x, weight, bias, stride, padding, dilation, activation):
+    """The short way, or None where the call is not one for it."""
+    if convolve_eagerly is None or is_compiling():
+        return None
+    if not activation or not _wants_gradient(x, weight, bias):
+        return convolve_eagerly(x, weight, bias, stride, padding, dilation, activation, 0)
+    # Storing what comes before the activation is cheaper than computing it again.
+    y = convolve_eagerly(x, weight, bias, stride, padding, dilation, 0, 0)
+    return None if y is None else ops.activate(y, activation)
+
+
 def convolve(x, weight, bias, stride, padding, dilation, activation=0):
     """Arguments as the operator takes them: 2, 4 and 2 numbers, and that of an activation."""
+    y = _convolve_short(x, weight, bias, stride, padding, dilation, activation)
+    return convolve_long(x, weight, bias, stride, padding, dilation, activation) if y is None else y
+
+
+def convolve_long(x, weight, bias, stride, padding, dilation, activation=0):
+    """The same, for a call that the short way has refused."""
     if is_compiling():
         return _convolve_unusual(x, weight, bias, stride, padding, dilation, activation)
-    if convolve_eagerly is not None:
-        y = convolve_eagerly(x, weight, bias, stride, padding, dilation, activation, 0)
-        if y is not None:
-            return y
     if torch.is_autocast_enabled("cuda") and x.is_cuda:
         # Here rather than by the operator's rule: that is another way through Python.
         dtype = torch.get_autocast_dtype("cuda")
@@ -133,7 +146,6 @@ def convolve(x, weight, bias, stride, padding, dilation, activation=0):
         return _convolve_unusual(x, weight, bias, stride, padding, dilation, activation)
     if not _wants_gradient(x, weight, bias):
         return _quick_forward(x, weight, bias, packed)
-    # Storing what comes before the activation is cheaper than computing it again.
     y = _Convolution.apply(x, weight, bias, ops.pack(stride, padding, dilation))
     return ops.activate(y, activation) if activation else y
 
@@ -192,14 +204,16 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, acti
     (top, bottom, left, right). activation is a name in dwconv_torch.activations; where no gradient is asked for, it
     runs in the convolution's own kernel.
     """
-    if convolve_eagerly is not None and not is_compiling():
-        y = convolve_eagerly(x, weight, bias, stride, padding, dilation, ops.activations[activation], 0)
-        if y is not None:
-            return y
+    number = ops.activations[activation]
+    y = _convolve_short(x, weight, bias, stride, padding, dilation, number)
+    if y is not None:
+        return y
     numbers = _numbers_of(weight, stride, padding, dilation)
     if x.dim() == 3:
-        return convolve(x.unsqueeze(0), weight, bias, *numbers, ops.activations[activation]).squeeze(0)
-    return convolve(x, weight, bias, *numbers, ops.activations[activation])
+        return convolve(x.unsqueeze(0), weight, bias, *numbers, number).squeeze(0)
+    # Words and lists are numbers and tuples now: what was refused may have been just those.
+    plain = all(isinstance(value, (int, tuple)) for value in (stride, padding, dilation))
+    return (convolve_long if plain else convolve)(x, weight, bias, *numbers, number)
 
 
 def describe(x, weight, stride=1, padding=0, dilation=1) -> str:

@@ -5,7 +5,7 @@ import dataclasses
 import torch.nn.functional as F
 from torch import nn
 
-from .functional import convolve, convolve_eagerly, fallback_reason, four_paddings, is_compiling
+from .functional import convolve, convolve_eagerly, convolve_long, fallback_reason, four_paddings, is_compiling
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -34,8 +34,10 @@ class DepthwiseConv2d(nn.Conv2d):
         else:
             # Read at every call, as nn.Conv2d does: some models change it after the constructor.
             padding = self.padding
-            padding = four_paddings(padding, weight.shape[2:], self.dilation) if isinstance(padding, str) else \
-                (padding[0], padding[0], padding[1], padding[1])
+            if not isinstance(padding, str):
+                return convolve_long(input, weight, bias, self.stride, (padding[0], padding[0], padding[1], padding[1]),
+                                     self.dilation)
+            padding = four_paddings(padding, weight.shape[2:], self.dilation)
         return convolve(input, weight, bias, self.stride, padding, self.dilation)
 
     def _unusual_forward(self, input, weight, bias):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The short way of a call in eager mode, against the long one: same results, and everything unusual left to it."""
 import contextlib
+import os
+import sysconfig
 
 import pytest
 import torch
@@ -10,12 +12,18 @@ from torch.utils.checkpoint import checkpoint
 import dwconv_torch
 from dwconv_torch import DepthwiseConv2d, depthwise_conv2d, eager, functional, modules, ops
 
-pytestmark = pytest.mark.skipif(functional.convolve_eagerly is None, reason="not compiled for this PyTorch")
 PLAIN = Sample((2, 4, 9, 10), (3, 3), padding=(1, 1, 1, 1))
 
 
 def eagerly(x, weight, bias=None, stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), activation=0, channels=0):
     return functional.convolve_eagerly(x, weight, bias, stride, padding, dilation, activation, channels)
+
+
+@pytest.fixture(autouse=True)
+def short_way(pytestconfig):
+    if functional.convolve_eagerly is None:
+        wanted = pytestconfig.getoption("--need-cuda") and "DWCONV_TORCH_EAGER" not in os.environ
+        (pytest.fail if wanted else pytest.skip)("csrc/eager.cpp is not there for this PyTorch and this Python")
 
 
 @pytest.fixture
@@ -40,7 +48,7 @@ def results(sample, x, weight, bias):
 
 
 @pytest.mark.parametrize("sample", SMALL + LARGE, ids=str)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64], ids=str)
 def test_both_ways_give_the_same_bits(sample, dtype, cuda, long_way):
     tensors = sample.tensors(cuda, dtype)
     assert eagerly(*tensors, *sample.numbers) is not None
@@ -48,6 +56,59 @@ def test_both_ways_give_the_same_bits(sample, dtype, cuda, long_way):
     with long_way():
         for ours, expected in zip(short, results(sample, *tensors)):
             assert torch.equal(ours, expected)
+
+
+def test_a_batch_of_none(cuda, long_way):
+    sample = Sample((0, 4, 9, 10), (3, 3), padding=(1, 1, 1, 1))
+    tensors = sample.tensors(cuda, torch.float32)
+    assert eagerly(*tensors, *sample.numbers).shape == (0, 4, 9, 10)
+    short = results(sample, *tensors)
+    with long_way():
+        for ours, expected in zip(short, results(sample, *tensors)):
+            assert ours.shape == expected.shape and torch.equal(ours, expected)
+
+
+def test_inference_mode(cuda):
+    outside = PLAIN.tensors(cuda, torch.float32)
+    expected = eagerly(*outside, *PLAIN.numbers)
+    with torch.inference_mode():
+        for tensors in (outside, [t.clone() for t in outside]):
+            y = eagerly(*tensors, *PLAIN.numbers)
+            assert y is not None and y.is_inference() and torch.equal(y, expected)
+
+
+def test_it_runs_on_the_current_stream(cuda):
+    x, weight, bias = PLAIN.tensors(cuda, torch.float32)
+    weight.requires_grad_()
+    y = eagerly(x, weight, bias, *PLAIN.numbers)
+    expected = [y, *torch.autograd.grad(y.sum(), weight)]
+    late = torch.zeros_like(x)
+    torch.cuda.synchronize()
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(100_000_000)  # on another stream the kernels would find zeros
+        late.copy_(x)
+        y = eagerly(late, weight, bias, *PLAIN.numbers)
+        found = [y, *torch.autograd.grad(y.sum(), weight)]
+    torch.cuda.synchronize()
+    for ours, theirs in zip(found, expected):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("padding", [1, "same"])
+@pytest.mark.parametrize("activation", [name for name in dwconv_torch.activations if name != "none"])
+def test_an_activation_with_a_gradient(activation, padding, cuda, long_way):
+    tensors = [t.requires_grad_() for t in PLAIN.tensors(cuda, torch.float32)]
+    assert eagerly(*tensors, *PLAIN.numbers, activation=dwconv_torch.activations[activation]) is None
+    found = []
+    for way in (contextlib.nullcontext, long_way):
+        with way():
+            y = depthwise_conv2d(*tensors, padding=padding, activation=activation)
+        recorded = y.grad_fn.next_functions[0][0].name()
+        assert ("DepthwiseConvolution" in recorded) == (way is contextlib.nullcontext)
+        found.append([y, *torch.autograd.grad(y.square().sum(), tensors)])
+    for ours, expected in zip(*found):
+        assert torch.equal(ours, expected)
 
 
 @pytest.mark.parametrize("wanted", [(0,), (1,), (2,), (0, 2), (1, 2), (0, 1)])
@@ -121,6 +182,20 @@ def test_autocast_casts_and_gradients_come_back(cuda, long_way):
         found.append([y, layer.weight.grad, layer.bias.grad])
     for ours, expected in zip(*found):
         assert torch.equal(ours, expected)
+
+
+@pytest.mark.parametrize("padding", [0, "same"])
+@pytest.mark.parametrize("taps", [3, 11], ids=["to ATen", "copied"])
+def test_what_is_refused_under_autocast_is_cast_once(taps, padding, cuda):
+    layer = DepthwiseConv2d(4, 4, taps, padding=padding, device=cuda)
+    x = torch.randn(2, 4, 19, 20, device=cuda).to(memory_format=torch.channels_last)
+    for call in (layer, lambda x: depthwise_conv2d(x, layer.weight, layer.bias, padding=padding)):
+        with torch.autocast("cuda", torch.bfloat16):
+            call(x)
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+                call(x)
+        casts = sum(event.count for event in profile.key_averages() if event.key == "aten::_to_copy")
+        assert casts == 3  # of x, weight and bias
 
 
 @pytest.mark.parametrize("sample", SMALL, ids=str)
@@ -203,15 +278,21 @@ def test_a_profile_names_it(cuda):
     assert {"dwconv::forward", "dwconv::backward"} <= {event.key for event in profile.key_averages()}
 
 
-def test_another_version_of_pytorch_gets_none(monkeypatch, tmp_path):
-    assert eager.name_for("2.11.0+cu130") == "_eager_2_11_0_cu130"
+def test_another_version_of_pytorch_or_python_gets_none(monkeypatch, tmp_path):
+    soabi = sysconfig.get_config_var("SOABI")
+    assert eager.name_for("2.11.0+cu130", "cpython-312-x86_64-linux-gnu") == \
+        "_eager_2_11_0_cu130_cpython_312_x86_64_linux_gnu"
     monkeypatch.setattr(torch, "__version__", "99.0")
     assert eager.load(ops.path) is None
     monkeypatch.undo()
+    for variables in ({"SOABI": "cpython-399-x86_64-linux-gnu"}, {"SOABI": soabi, "Py_GIL_DISABLED": 1}):
+        monkeypatch.setattr(sysconfig, "get_config_var", variables.get)
+        assert eager.load(ops.path) is None
+        monkeypatch.undo()
     monkeypatch.setenv("DWCONV_TORCH_EAGER", "0")
     assert eager.load(ops.path) is None
     monkeypatch.undo()
     assert eager.load("loaded before") is None
-    (tmp_path / f"{eager.name_for(torch.__version__)}.so").write_bytes(b"no library")
+    (tmp_path / f"{eager.name_for(torch.__version__, soabi)}.so").write_bytes(b"no library")
     monkeypatch.setenv("DWCONV_TORCH_EAGER", str(tmp_path))
     assert eager.load(ops.path) is None
